@@ -1,0 +1,173 @@
+"""What every chip sees: populations of neurons and the projections between them, in discrete time.
+
+A `Network` is made by lowering a ``nir.NIRGraph`` (`nm_backends.lowering`) and is chip-neutral.
+One step of a population of size ``n`` with input ``u[t]`` (weighted spikes of all projections that
+end here, plus ``bias``)::
+
+    i[t] = decay_syn * i[t-1] + gain_syn * u[t]          (only if ``decay_syn`` is set; else i = u)
+    v[t] = decay * v[t-1] + gain * i[t] + leak           (leak = (1 - decay) * v_leak)
+    s[t] = v[t] > threshold   or   v[t] >= threshold     (``spike_cmp``)
+
+followed by the reset rule ``reset`` (see `nm_backends.discretisation`). A spike is worth
+``graded`` (1 unless the user says otherwise) to the listeners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+    from nm_backends.discretisation import Discretisation
+    from nm_backends.rules import Report
+
+__all__ = ["Network", "Population", "Projection", "Reset", "SpikeCmp"]
+
+Reset = Literal[
+    "zero",
+    "subtract",
+    "subtract_delayed",
+    "subtract_nodelay_snntorch",
+    "zero_dropinput",
+    "none",
+]
+SpikeCmp = Literal[">", ">="]
+
+
+@dataclass
+class Population:
+    """Neurons that came from one NIR node, with their discrete-time parameters.
+
+    All parameter arrays are float64 of shape ``[size]``.
+
+    Parameters
+    ----------
+    name
+        The user's own NIR node name, sub-graph names joined with ``.``.
+    shape
+        Shape of the node's output; ``size`` is its product, flattened in C order.
+    node_type
+        NIR type, such as ``"LIF"``; ``"Input"`` for a source of spikes.
+    spiking
+        False for ``LI``, ``CubaLI`` and ``I``, whose output is the membrane itself.
+    threshold, v_reset
+        None when not spiking.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    node_type: str
+    spiking: bool = True
+    decay: np.ndarray | None = None
+    gain: np.ndarray | None = None
+    leak: np.ndarray | None = None
+    decay_syn: np.ndarray | None = None
+    gain_syn: np.ndarray | None = None
+    threshold: np.ndarray | None = None
+    v_reset: np.ndarray | None = None
+    v0: np.ndarray | None = None
+    bias: np.ndarray | None = None
+    reset: Reset = "zero"
+    spike_cmp: SpikeCmp = ">"
+    graded: float = 1.0
+
+    @property
+    def size(self) -> int:
+        """Number of neurons."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def is_input(self) -> bool:
+        """Whether the spikes of this population are given by the user."""
+        return self.node_type == "Input"
+
+
+@dataclass
+class Projection:
+    """Synapses from one population to another.
+
+    Parameters
+    ----------
+    pre, post
+        Names of the populations.
+    weights
+        CSR matrix, float64, shape ``[pre.size, post.size]``.
+    delay
+        Whole steps between a spike and its effect: 0 for feed-forward edges, 1 for the edge that
+        closes a loop, more where the graph holds ``Delay`` nodes.
+    nodes
+        Names of the NIR nodes (Affine, Conv2d, pooling, ...) folded into this matrix, in order.
+    """
+
+    pre: str
+    post: str
+    weights: sp.csr_array
+    delay: int = 0
+    nodes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How diagnostics speak of it: ``pre -> post``."""
+        return f"{self.pre} -> {self.post}"
+
+
+@dataclass
+class Network:
+    """A lowered model: populations in evaluation order, projections, inputs and outputs.
+
+    Parameters
+    ----------
+    populations
+        By name, in an order in which every delay-0 projection goes forward; inputs come first.
+    projections
+        Every pair of populations and every delay stands at most once.
+    outputs
+        NIR Output node name to the population whose spikes (or membrane) it shows.
+    discretisation
+        How continuous time became steps; recorded with each assumption.
+    report
+        Repairs and assumptions made by the lowering (warnings with codes ``NMB...``).
+    source
+        Where the model came from, a path or a type name, for messages.
+    """
+
+    populations: dict[str, Population]
+    projections: list[Projection]
+    outputs: dict[str, str]
+    discretisation: Discretisation
+    report: Report
+    source: str = "model"
+    metadata: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> list[Population]:
+        """Populations whose spikes the user gives."""
+        return [p for p in self.populations.values() if p.is_input]
+
+    @property
+    def neurons(self) -> list[Population]:
+        """Populations that a chip has to hold, in evaluation order."""
+        return [p for p in self.populations.values() if not p.is_input]
+
+    @property
+    def input_size(self) -> int:
+        """Number of input channels of all inputs together."""
+        return sum(p.size for p in self.inputs)
+
+    def into(self, name: str) -> Iterator[Projection]:
+        """Projections that end at population ``name``."""
+        return (p for p in self.projections if p.post == name)
+
+    def out_of(self, name: str) -> Iterator[Projection]:
+        """Projections that start at population ``name``."""
+        return (p for p in self.projections if p.pre == name)
+
+    @property
+    def output(self) -> Population:
+        """The first output population, whose spikes are ``result.spikes``."""
+        return self.populations[next(iter(self.outputs.values()))]
