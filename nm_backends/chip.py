@@ -1,0 +1,165 @@
+"""What a chip must provide: a description made of data (`ChipSpec`) and a `Backend`.
+
+Built-in and third-party chips use exactly these types. A backend is registered by the hook
+``nm_register_chips`` as a light `ChipEntry`; its code is imported when it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from nm_backends.image import Image
+    from nm_backends.network import Network
+    from nm_backends.program import Mapping as ChipMapping
+    from nm_backends.program import CompileOptions, Program
+    from nm_backends.result import RawRun
+    from nm_backends.rules import Rule
+    from nm_backends.trace import TraceVerdict
+
+__all__ = ["API_VERSION", "Backend", "ChipSpec", "Field", "IntFormat", "Memory", "Quantity", "Register", "Transaction"]
+
+API_VERSION = 1
+Status = Literal["measured", "published", "computed", "extrapolated", "unconfirmed"]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number about a chip, with its unit, where it comes from and how far to trust it."""
+
+    value: float
+    unit: str
+    source: str
+    status: Status = "published"
+    condition: str = ""
+
+
+@dataclass(frozen=True)
+class IntFormat:
+    """An integer number format: ``bits`` wide; ``minimum..maximum`` are the values in use."""
+
+    bits: int
+    minimum: int
+    maximum: int
+
+    @property
+    def signed(self) -> bool:
+        """Whether negative values exist."""
+        return self.minimum < 0
+
+
+@dataclass(frozen=True)
+class Field:
+    """A bit field of a memory word: bits ``lsb .. lsb + width - 1``."""
+
+    name: str
+    lsb: int
+    width: int
+    signed: bool = False
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Register:
+    """A configuration register, named as in the chip's documentation."""
+
+    name: str
+    address: int
+    width: int
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A memory of the chip."""
+
+    name: str
+    words: int
+    width: int
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class ChipSpec:
+    """Every limit, format and figure of a chip, each number once, each with its source.
+
+    Parameters
+    ----------
+    rows
+        Pre-synaptic addresses that inputs and neurons share; 0 when inputs have their own.
+    weights, membrane, threshold, leak
+        Integer formats. ``weights`` is the range one synapse can hold, sign included.
+    sign
+        ``"synapse"`` when each weight has its own sign, ``"row"`` when a whole row shares one.
+    quantities
+        Clock, energy and area figures by name: ``f_clk``, ``E_SOP``, ``P_leak``, ``P_idle``...
+    node_types
+        NIR neuron types that the chip can execute (after fitting).
+    """
+
+    name: str
+    summary: str
+    neurons: int
+    rows: int
+    synapses: int
+    weights: IntFormat
+    membrane: IntFormat
+    threshold: IntFormat
+    leak: IntFormat
+    sign: Literal["synapse", "row"] = "synapse"
+    node_types: tuple[str, ...] = ("LIF", "IF")
+    memories: tuple[Memory, ...] = ()
+    registers: tuple[Register, ...] = ()
+    fields: Mapping[str, tuple[Field, ...]] = field(default_factory=dict)
+    quantities: Mapping[str, Quantity] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One SPI write: the address word (command and address) and the data word, as sent."""
+
+    address: int
+    data: int
+    comment: str = ""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """What a chip plugin implements. `nm_backends` calls nothing else."""
+
+    spec: ChipSpec
+    rules: Sequence[Rule]
+
+    def map(
+        self, network: Network, options: CompileOptions, calibration: np.ndarray | None
+    ) -> ChipMapping:
+        """Quantise, place and build the image; findings go into the mapping's report."""
+        ...
+
+    def execute(
+        self, program: Program, spikes: np.ndarray, record: Sequence[str], threads: int | None
+    ) -> RawRun:
+        """Run the *image* on spikes uint8 ``[time, batch, input channels]``, bit for bit."""
+        ...
+
+    def write_stream(self, image: Image) -> list[Transaction]:
+        """Return the ordered transactions that program the real chip with ``image``."""
+        ...
+
+    def read_stream(self, stream: Sequence[Transaction]) -> Image:
+        """Return the image that ``stream`` programs; the inverse of `write_stream`."""
+        ...
+
+    def estimate(self, counters: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Return ``energy`` and ``latency`` estimates from counters."""
+        ...
+
+    def verify(self, path: str) -> TraceVerdict:
+        """Replay one recorded hardware trace and compare it bit for bit."""
+        ...
