@@ -1,0 +1,93 @@
+"""What a run gives back: spikes, membranes, counters, and what they cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Estimate", "RawRun", "Result"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimated figure: value and unit, the formula, the source of its constants, its status.
+
+    ``status`` is the weakest status among the constants used: ``measured``, ``published``,
+    ``computed``, ``extrapolated`` or ``unconfirmed``.
+    """
+
+    value: np.ndarray | float
+    unit: str
+    formula: str
+    source: str
+    status: str
+
+    @property
+    def mean(self) -> float:
+        """Mean over the samples."""
+        return float(np.mean(self.value))
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4g} {self.unit} ({self.status}: {self.source})"
+
+
+@dataclass
+class RawRun:
+    """What a backend's ``execute`` returns, before axes and units are put in order.
+
+    Parameters
+    ----------
+    layers
+        Population name to spike counts, uint8 ``[time, batch, size]``.
+    membranes
+        Population name to membrane at the end of each step, in the chip's integer unit.
+    counters
+        Name to an array with one value per sample ``[batch]``, or one per sample and address
+        ``[batch, addresses]``. Every chip has ``events_in``, ``events_out``, ``sops``,
+        ``cycles`` and ``dropped``.
+    """
+
+    layers: dict[str, np.ndarray]
+    membranes: dict[str, np.ndarray] = field(default_factory=dict)
+    counters: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass
+class Result:
+    """The outcome of ``program.run`` or ``nmb.reference``.
+
+    Parameters
+    ----------
+    spikes
+        Spikes of the (first) output node, with the axes of the input: ``[time, batch, *shape]``,
+        or ``[time, *shape]`` when a single sample without batch axis was given. Counts per step.
+    layers
+        The same for every spiking node, under the user's own node name.
+    membranes
+        Recorded with ``record=("membrane",)``: membrane at the end of each step.
+    readout
+        What a classifier looks at: spike counts of the output ``[batch, *shape]``, or the membrane
+        of the last step where the output does not spike.
+    counters
+        Counted operations, see `RawRun`.
+    energy, latency
+        `Estimate` per sample, or None where the chip publishes no constants (and for the float
+        reference).
+    """
+
+    spikes: np.ndarray
+    layers: dict[str, np.ndarray]
+    readout: np.ndarray
+    membranes: dict[str, np.ndarray] = field(default_factory=dict)
+    counters: dict[str, np.ndarray] = field(default_factory=dict)
+    energy: Estimate | None = None
+    latency: Estimate | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def prediction(self) -> np.ndarray:
+        """Index of the largest readout per sample (the first among equals)."""
+        flat = self.readout.reshape(self.readout.shape[0], -1) if self.readout.ndim > 1 else self.readout[None]
+        return np.asarray(flat.argmax(axis=1))
