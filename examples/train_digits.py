@@ -11,6 +11,7 @@ labels). The same seed gives the same files on the same version of torch.
 """
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 
 import nir
@@ -97,7 +98,7 @@ def to_nir(model):
     names = list(nodes)
     # What NIR itself cannot say travels in the metadata.
     said = {"framework": "snntorch", "dt": DT, "reset": "zero", "spike_cmp": ">"}
-    return nir.NIRGraph(nodes, list(zip(names, names[1:])), metadata={"nm_backends": said})
+    return nir.NIRGraph(nodes, list(pairwise(names)), metadata={"nm_backends": said})
 
 
 def save(path, spikes, labels):
