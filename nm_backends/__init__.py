@@ -1,0 +1,59 @@
+"""Deploy spiking neural networks on digital neuromorphic chips: check, map, execute, program.
+
+The public names below are imported when they are used, so that ``import nm_backends`` is light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nm_backends.artifact import load as load
+    from nm_backends.compile import check as check
+    from nm_backends.compile import compile_model as compile
+    from nm_backends.discretisation import Discretisation as Discretisation
+    from nm_backends.lowering import lower as lower
+    from nm_backends.lowering import to_nir as to_nir
+    from nm_backends.network import Network as Network
+    from nm_backends.program import CompileOptions as CompileOptions
+    from nm_backends.program import Program as Program
+    from nm_backends.registry import chips as chips
+    from nm_backends.result import Result as Result
+    from nm_backends.rules import CompileError as CompileError
+    from nm_backends.rules import Report as Report
+    from nm_backends.run import reference as reference
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "CompileError": "rules",
+    "CompileOptions": "program",
+    "Discretisation": "discretisation",
+    "Network": "network",
+    "Program": "program",
+    "Report": "rules",
+    "Result": "result",
+    "check": "compile",
+    "chips": "registry",
+    "compile": "compile:compile_model",
+    "load": "artifact",
+    "lower": "lowering",
+    "reference": "run",
+    "to_nir": "lowering",
+}
+
+__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'nm_backends' has no attribute {name!r}")
+    module, _, attribute = _HOME[name].partition(":")
+    value = getattr(import_module(f"nm_backends.{module}"), attribute or name)
+    globals()[name] = value  # also replaces a submodule of the same name, such as ``compile``
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
