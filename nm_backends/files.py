@@ -31,7 +31,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     ...         np.savez_compressed(file, spikes=spikes)
     """
     target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    try:
+        handle, name = tempfile.mkstemp(f".{target.name}.part", ".", target.parent)
+    except OSError as error:  # name the file that the user asked for, not the temporary one
+        raise OSError(error.errno, error.strerror, str(target)) from None
     os.close(handle)
     aside = Path(name)
     try:

@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Plugin",
     "Registry",
+    "chip_rules",
     "chips",
+    "core_rules",
     "frontend_for",
     "get_backend",
     "registry",
+    "rules_in",
     "rules_of",
 ]
 
@@ -40,6 +43,7 @@ HOOKS = {
     "nm_register_frontends": FrontendEntry,
     "nm_register_rules": RuleSet,
 }
+CORE_RULES = ("nm_backends.lowering.rules:RULES",)
 
 
 @dataclass
@@ -227,15 +231,38 @@ def chips() -> dict[str, ChipSpec]:
 
 def rules_of(chip: str | None = None) -> list[Rule]:
     """Return the rules that plugins add for one chip, or (None) for all models."""
-    found: list[Rule] = []
-    for entry, plugin in registry().entries(RuleSet):
-        if entry.chips is not None and chip not in entry.chips:
-            continue
-        try:
-            found += _rules(entry.rules)
-        except Exception as error:
-            plugin.drop(entry, f"rule set {entry.name!r}: {_reason(error)}", error)
-    return found
+    return [
+        rule
+        for entry, plugin in registry().entries(RuleSet)
+        if entry.chips is None or chip in entry.chips
+        for rule in rules_in(entry, plugin)
+    ]
+
+
+def rules_in(entry: RuleSet, plugin: Plugin) -> list[Rule]:
+    """Return the rules of one extra set; none when it is broken (which is warned about)."""
+    try:
+        return _rules(entry.rules)
+    except Exception as error:
+        plugin.drop(entry, f"rule set {entry.name!r}: {_reason(error)}", error)
+        return []
+
+
+def chip_rules(name: str) -> list[Rule]:
+    """Return the rules of one chip; without importing its backend where the plugin allows it."""
+    entry, plugin = registry().chip(name)
+    if not entry.rules:
+        return list(get_backend(name).rules)
+    try:
+        return _rules(entry.rules)
+    except Exception as error:
+        plugin.drop(entry, f"chip {name!r}: {_reason(error)}", error)
+        return []
+
+
+def core_rules() -> list[Rule]:
+    """Return the rules that hold for every chip."""
+    return [rule for target in CORE_RULES for rule in _rules(target)]
 
 
 def frontend_for(model: object) -> FrontendEntry | None:

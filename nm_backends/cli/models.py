@@ -1,0 +1,254 @@
+"""``nmb lower``, ``nmb check`` and ``nmb compile``: from a model to a program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nm_backends.cli.options import (
+    chip_option,
+    discretisation_from,
+    discretisation_options,
+    model_argument,
+)
+from nm_backends.cli.output import (
+    echo_json,
+    echo_report,
+    echo_table,
+    json_option,
+    number,
+    progress,
+)
+
+if TYPE_CHECKING:
+    from nm_backends.network import Network
+    from nm_backends.program import Fit, Program
+
+__all__ = ["check_command", "compile_command", "lower_command"]
+
+
+@click.command("lower")
+@model_argument
+@discretisation_options
+@json_option
+@click.pass_context
+def lower_command(ctx: click.Context, model: str, as_json: bool, **given: Any) -> None:
+    """Print the network in discrete time, and everything that had to be assumed.
+
+    MODEL is a .nir file.
+    """
+    from nm_backends.lowering import lower_collect
+
+    network, report = lower_collect(model, discretisation_from(given))
+    if as_json:
+        echo_json({**report.to_dict(), "network": _describe(network) if network else None})
+    else:
+        if network is not None:
+            _print_network(network)
+        echo_report(report)
+    ctx.exit(0 if report.ok and network is not None else 1)
+
+
+@click.command("check")
+@model_argument
+@chip_option
+@discretisation_options
+@json_option
+@click.pass_context
+def check_command(ctx: click.Context, model: str, chip: str, as_json: bool, **given: Any) -> None:
+    """Check a model against a chip: everything that is in the way, and what to change.
+
+    MODEL is a .nir file. Exits with 1 when the model does not fit.
+    """
+    from nm_backends.compile import check
+    from nm_backends.registry import registry
+
+    registry().chip(chip)  # an unknown chip is told before anything is read
+    report = check(model, chip, discretisation_from(given))
+    if as_json:
+        echo_json(report.to_dict())
+    else:
+        echo_report(report)
+    ctx.exit(0 if report.ok else 1)
+
+
+@click.command("compile")
+@model_argument
+@chip_option
+@click.option("-o", "--output", required=True, metavar="PROGRAM.nmb", help="The program.")
+@click.option("--calibrate", metavar="SPIKES.npz", help="Typical input, to choose the scales by.")
+@click.option(
+    "--order",
+    type=click.Choice(("auto", "ascending", "excitatory_first", "inhibitory_first")),
+    default="auto",
+    show_default=True,
+    help="Order of the events of one time step.",
+)
+@click.option(
+    "--scale",
+    type=click.Choice(("auto", "maxabs", "calibrated")),
+    default="auto",
+    show_default=True,
+    help="How real weights become integers.",
+)
+@discretisation_options
+@json_option
+def compile_command(
+    model: str,
+    chip: str,
+    output: str,
+    calibrate: str | None,
+    order: Any,
+    scale: Any,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Quantise, place and store a model as the program of a chip."""
+    from nm_backends.cli.spikes import check_output, read_spikes
+    from nm_backends.compile import compile_model
+    from nm_backends.program import CompileOptions
+    from nm_backends.registry import registry
+
+    registry().chip(chip)
+    check_output(output)
+    spikes = read_spikes(calibrate).spikes if calibrate else None
+    with progress("compiling", 1, quiet=as_json):
+        program = compile_model(
+            model, chip, discretisation_from(given), spikes, CompileOptions(order, scale)
+        )
+        program.save(output)
+    if as_json:
+        echo_json({**program.report.to_dict(), "program": output, **_describe_program(program)})
+        return
+    echo_report(program.report)
+    print_program(program)
+    click.echo(f"written: {output}")
+
+
+def print_program(program: Program) -> None:
+    """Print the resources in use and the fit report."""
+    rows = [
+        (r.name, number(r.used), number(r.available), f"{r.percent:.1f} %")
+        for r in program.resources
+    ]
+    echo_table(("resource", ">used", ">available", ">"), rows)
+    _print_fit(program.fit)
+
+
+def _print_fit(fit: Fit) -> None:
+    columns = (
+        "population",
+        ">scale",
+        ">weights",
+        ">clipped",
+        ">zeroed",
+        ">weight error",
+        ">threshold error",
+        ">leak error",
+    )
+    rows = [
+        (
+            f.name,
+            f"{f.scale:.4g}",
+            number(f.weights),
+            number(f.clipped),
+            number(f.zeroed),
+            f"{f.weight_error:.2%}",
+            f"{f.threshold_error:.2%}",
+            f"{f.leak_error:.2%}",
+        )
+        for f in fit.populations.values()
+    ]
+    echo_table(columns, rows)
+
+
+def _describe_program(program: Program) -> dict[str, Any]:
+    return {
+        "resources": [
+            {"name": r.name, "used": r.used, "available": r.available, "percent": r.percent}
+            for r in program.resources
+        ],
+        "fit": {
+            f.name: {
+                "scale": f.scale,
+                "weights": f.weights,
+                "clipped": f.clipped,
+                "zeroed": f.zeroed,
+                "weight_error": f.weight_error,
+                "threshold_error": f.threshold_error,
+                "leak_error": f.leak_error,
+                "spike_agreement": f.spike_agreement,
+            }
+            for f in program.fit.populations.values()
+        },
+    }
+
+
+def _describe(network: Network) -> dict[str, Any]:
+    return {
+        "source": network.source,
+        "discretisation": vars(network.discretisation),
+        "populations": [
+            {
+                "name": p.name,
+                "type": p.node_type,
+                "shape": p.shape,
+                "size": p.size,
+                "spiking": p.spiking,
+                "reset": None if p.is_input or not p.spiking else p.reset,
+                "spike_cmp": None if p.is_input or not p.spiking else p.spike_cmp,
+                **{name: _span(getattr(p, name)) for name in SPANS},
+            }
+            for p in network.populations.values()
+        ],
+        "projections": [
+            {
+                "pre": p.pre,
+                "post": p.post,
+                "synapses": p.weights.nnz,
+                "delay": p.delay,
+                "nodes": p.nodes,
+            }
+            for p in network.projections
+        ],
+        "outputs": network.outputs,
+    }
+
+
+SPANS = ("decay", "gain", "leak", "decay_syn", "gain_syn", "threshold", "v_reset", "v0", "bias")
+
+
+def _span(values: Any) -> list[float] | None:
+    """Smallest and largest value of a parameter."""
+    return None if values is None or not len(values) else [float(values.min()), float(values.max())]
+
+
+def _print_network(network: Network) -> None:
+    populations = [
+        (
+            p.name,
+            p.node_type,
+            "x".join(map(str, p.shape)),
+            *(_text(getattr(p, name)) for name in ("decay", "gain", "leak", "threshold")),
+            p.reset if p.spiking and not p.is_input else "",
+        )
+        for p in network.populations.values()
+    ]
+    columns = ("population", "type", ">shape", ">decay", ">gain", ">leak", ">threshold", "reset")
+    echo_table(columns, populations, network.source)
+    projections = [
+        (p.pre, p.post, number(p.weights.nnz), p.delay, ", ".join(p.nodes))
+        for p in network.projections
+    ]
+    echo_table(("from", "to", ">synapses", ">delay", "through"), projections)
+    for text in network.discretisation.assumed:
+        click.echo(f"assumed: {text}")
+
+
+def _text(values: Any) -> str:
+    span = _span(values)
+    if span is None:
+        return ""
+    low, high = span
+    return f"{low:.4g}" if low == high else f"{low:.4g}..{high:.4g}"

@@ -1,0 +1,131 @@
+"""How commands print: tables for people, one JSON object for programs, progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nm_backends.rules import Report
+
+__all__ = [
+    "echo_json",
+    "echo_report",
+    "echo_table",
+    "json_option",
+    "json_wanted",
+    "number",
+    "plain",
+    "progress",
+]
+
+JSON = "nm_backends.json"
+COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
+SCREEN = 30  # lines of findings; --json has them all
+
+
+def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
+    ctx.meta[JSON] = value
+    return value
+
+
+json_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    callback=_remember,
+    # Eager, so that even an error among the other options is told in JSON.
+    is_eager=True,
+    help="Print one JSON object instead of text.",
+)
+
+
+def json_wanted(ctx: click.Context) -> bool:
+    """Whether ``--json`` was given."""
+    return bool(ctx.meta.get(JSON))
+
+
+def plain(value: Any) -> Any:
+    """Turn numpy values and tuples inside plain containers into what JSON knows."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and value != value:
+        return None  # NaN is not JSON
+    return value
+
+
+def echo_json(value: Any) -> None:
+    """Print one JSON object on stdout."""
+    click.echo(json.dumps(plain(value), indent=2))
+
+
+def echo_report(report: Report) -> None:
+    """Print findings, worst first, on one screen at most."""
+    shown = lines = 0
+    for finding in report:
+        text = str(finding).splitlines()
+        if shown and lines + len(text) > SCREEN:
+            click.echo(f"... and {len(report) - shown} more findings (--json has them all)")
+            break
+        head, *rest = [line if len(line) < 400 else line[:400] + " ..." for line in text]
+        click.secho(head, fg=COLOURS[finding.severity])
+        click.echo("\n".join(rest), nl=bool(rest))
+        shown, lines = shown + 1, lines + len(text)
+    click.secho(str(report).splitlines()[-1], fg="green" if report.ok else "red", bold=True)
+
+
+def echo_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
+    """Print a table; a column whose title starts with ``>`` is right-aligned."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        right = column.startswith(">")
+        table.add_column(column.lstrip(">"), justify="right" if right else "left")
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    # A file or a pipe has no width: do not wrap for it.
+    console = Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False)
+    console.print(table)
+
+
+def number(value: float) -> str:
+    """Write a number for a table: separators for integers, four digits for the rest."""
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:.4g}"
+
+
+@contextmanager
+def progress(title: str, total: int, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on stderr, if a person is watching; yields ``advance(steps)``."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(title, total=total)
+        yield lambda steps: bar.advance(task, steps)

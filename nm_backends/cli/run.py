@@ -1,0 +1,125 @@
+"""``nmb run``: execute a program bit for bit, or a model in floating point."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nm_backends.cli.options import discretisation_from, discretisation_options
+from nm_backends.cli.output import echo_json, echo_table, json_option, number, progress
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nm_backends.cli.spikes import SpikeFile
+    from nm_backends.result import Result
+
+__all__ = ["run_command"]
+
+
+@click.command("run")
+@click.argument("program", metavar="PROGRAM.nmb")
+@click.option("--input", "spikes", required=True, metavar="SPIKES.npz", help="Input spikes.")
+@click.option("-o", "--output", metavar="OUT.npz", help="Store spikes, readout and counters.")
+@click.option(
+    "--record", multiple=True, type=click.Choice(("membrane",)), help="Record more (repeatable)."
+)
+@click.option("--reference", is_flag=True, help="PROGRAM is a .nir model: run it in float.")
+@discretisation_options
+@json_option
+def run_command(
+    program: str,
+    spikes: str,
+    output: str | None,
+    record: tuple[str, ...],
+    reference: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Run a compiled program on input spikes.
+
+    SPIKES is .npy or .npz: an array 'spikes' (or one array only), [time, batch, *input shape] or
+    [time, *input shape], boolean or small counts. With an array 'labels' the accuracy is printed.
+    """
+    from nm_backends.cli.spikes import check_output, read_spikes, write_arrays
+
+    if output:
+        check_output(output)
+    discretisation = discretisation_from(given)
+    if discretisation and not reference:
+        raise click.UsageError("a program is discretised already; use --reference with a .nir file")
+    source = read_spikes(spikes)
+    if reference:
+        from nm_backends.run import reference as run_reference
+
+        result = run_reference(program, source.spikes, discretisation)
+    else:
+        result = _run(program, source, record, as_json)
+    if output:
+        write_arrays(output, _arrays(result))
+    _tell(result, source, output, as_json)
+
+
+def _run(path: str, source: SpikeFile, record: tuple[str, ...], quiet: bool) -> Result:
+    from nm_backends.artifact import load
+    from nm_backends.cli.batches import batch_of, run_in_slices
+
+    program = load(path)
+    samples = batch_of(program.network, source.spikes) or 1
+    with progress("running", samples, quiet=quiet) as advance:
+        return run_in_slices(program, source.spikes, record, advance)
+
+
+def _arrays(result: Result) -> dict[str, np.ndarray]:
+    """Name what is stored: ``spikes``, ``readout``, ``layers/NODE``, ``membranes/NODE`` ..."""
+    arrays = {"spikes": result.spikes, "readout": result.readout}
+    for kind in ("layers", "membranes", "counters"):
+        arrays |= {f"{kind}/{name}": value for name, value in getattr(result, kind).items()}
+    return arrays
+
+
+def _tell(result: Result, source: SpikeFile, output: str | None, as_json: bool) -> None:
+    facts = _facts(result, source)
+    if as_json:
+        echo_json({**facts, "output": output})
+        return
+    rows = [(name.replace("_", " "), _cell(value)) for name, value in facts.items()]
+    echo_table(("", "value"), [row for row in rows if row[1]])
+    if output:
+        click.echo(f"written: {output}")
+
+
+def _facts(result: Result, source: SpikeFile) -> dict[str, Any]:
+    """Summarise a run: means per sample."""
+    import numpy as np
+
+    prediction = result.prediction
+    facts: dict[str, Any] = {"samples": len(prediction), "prediction": prediction}
+    if source.labels is not None and source.labels.shape == prediction.shape:
+        facts["accuracy"] = float(np.mean(prediction == source.labels))
+    facts |= {
+        f"{name}_per_sample": float(value.reshape(len(value), -1).sum(axis=1).mean())
+        for name, value in result.counters.items()
+        if np.ndim(value)
+    }
+    for name in ("energy", "latency"):
+        estimate = getattr(result, name)
+        if estimate is not None:
+            facts[name] = {
+                "value": estimate.mean,
+                "unit": estimate.unit,
+                "status": estimate.status,
+                "formula": estimate.formula,
+                "source": estimate.source,
+            }
+    return facts
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{value['value']:.4g} {value['unit']} ({value['status']}: {value['source']})"
+    if hasattr(value, "__len__"):
+        head = " ".join(map(str, value[:20]))
+        return head + (" ..." if len(value) > 20 else "")
+    return number(value)
