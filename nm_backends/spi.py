@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nm_backends.chip import ChipSpec, Register, Transaction
+from nm_backends.errors import UserError
 from nm_backends.image import Image
 from nm_backends.image_check import check_image
 
@@ -39,7 +40,7 @@ _DATA_BITS = 20  # a wider register takes several addresses, 16 bits each (ODIN 
 _CHUNK_BITS = 16
 
 
-class StreamError(ValueError):
+class StreamError(UserError):
     """A programming or event stream that cannot be read, is incomplete, or is unsafe to send."""
 
 

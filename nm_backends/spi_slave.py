@@ -103,11 +103,12 @@ class SpiSlave:
         if len(chunks) == 1:
             return self._registers[chunks[0]]
         halfwords = np.array([self._registers[a] for a in chunks], "<u2")
-        return np.unpackbits(halfwords.view(np.uint8), bitorder="little")[:width].copy()
+        bits = np.unpackbits(halfwords.view(np.uint8), bitorder="little")
+        return np.array(bits[:width])
 
     def _array(self, name: str) -> np.ndarray:
         memory = self._bytes[name]
         if name != "synapse":
-            return memory.copy()
+            return np.array(memory)
         halves = np.stack([memory & 15, memory >> 4], axis=-1)
-        return halves.reshape(self._spec.rows, self._spec.neurons)
+        return np.reshape(halves, (self._spec.rows, self._spec.neurons))

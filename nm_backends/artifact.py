@@ -1,0 +1,146 @@
+"""Compiled programs as files (``.nmb``): documented, versioned, safe to open from strangers.
+
+A ``.nmb`` file is a zip with
+
+``manifest.json``
+    ``format`` ("nm-backends program"), ``version``, ``nm_backends`` (who wrote it), ``chip``,
+    ``spec`` (fingerprint of the chip's memories and registers) and ``members``: size and SHA-256 of
+    every other member.
+``program.json``
+    The fields of `nm_backends.program.Program`, in the notation of `nm_backends.codec`.
+``*.npy``
+    Its arrays, named after their place: ``image/memories/neuron.npy``, ``layout/...``. Plain
+    numbers only, little-endian, ``.npy`` version 1.0.
+
+The same program always gives the same bytes. Nothing in the file is executed or unpickled; what is
+loaded has been checked against the installed chip: memory shapes, register widths, the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nm_backends.container import ArtifactError, load_json, read_container, write_container
+from nm_backends.files import atomic_write
+
+if TYPE_CHECKING:
+    from nm_backends.chip import Backend, ChipSpec
+    from nm_backends.program import Program
+
+__all__ = ["FORMAT", "VERSION", "ArtifactError", "load", "save", "spec_fingerprint"]
+
+FORMAT = "nm-backends program"
+VERSION = 1
+_BODY = "program.json"
+
+
+def save(program: Program, path: str | os.PathLike[str]) -> None:
+    """Write ``program`` to ``path``; an older file survives any failure.
+
+    Raises
+    ------
+    ArtifactError
+        When the program holds something that cannot be saved, or that `load` would refuse.
+    """
+    from nm_backends import __version__
+    from nm_backends.codec import Encoder
+
+    backend = _backend(program.chip, str(path))
+    check_program(program, backend, f"{path} not written")
+    encoder = Encoder()
+    body = encoder.encode_fields(program)
+    text = json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False)
+    head = {
+        "format": FORMAT,
+        "version": VERSION,
+        "nm_backends": __version__,
+        "chip": program.chip,
+        "spec": spec_fingerprint(backend.spec),
+    }
+    with atomic_write(path) as aside:
+        write_container(aside, head, {_BODY: text.encode(), **encoder.members})
+
+
+def load(path: str | os.PathLike[str]) -> Program:
+    """Read a program that `save` wrote.
+
+    Raises
+    ------
+    ArtifactError
+        When the file is damaged, was tampered with, is of another version, is for a chip that is
+        not installed, or holds what the chip cannot hold.
+    """
+    manifest, members = read_container(path, FORMAT, VERSION)
+    name = Path(path).name
+    if _BODY not in members:
+        raise ArtifactError(f"{name}: missing member {_BODY!r}")
+    try:
+        program = _decode(name, load_json(f"{name}: {_BODY}", members.pop(_BODY)), members)
+    except RecursionError:
+        raise ArtifactError(f"{name}: {_BODY}: nested too deeply") from None
+    if program.chip != manifest.get("chip"):
+        raise ArtifactError(f"{name}: the manifest names another chip than {_BODY}")
+    backend = _backend(program.chip, name)
+    expected = spec_fingerprint(backend.spec)
+    if manifest.get("spec") != expected:
+        raise ArtifactError(
+            f"{name}: written for chip {program.chip!r} with other memories or registers "
+            f"({str(manifest.get('spec'))[:16]}, installed: {expected})",
+            "compile the model again",
+        )
+    check_program(program, backend, name)
+    return program
+
+
+def check_program(program: Program, backend: Backend, name: str) -> None:
+    """Raise `ArtifactError` unless the chip can execute ``program`` without surprises."""
+    from nm_backends.image_check import check_image
+    from nm_backends.network_check import check_network
+
+    problems = [f"image: {line}" for line in check_image(program.image, backend.spec)]
+    problems += [f"network: {line}" for line in check_network(program.network)]
+    if not problems:  # a backend may know more about its own layout
+        check = getattr(backend, "check_program", None)
+        problems = [f"layout: {line}" for line in check(program)] if check else []
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise ArtifactError(f"{name}: {problems[0]}{more}", "compile the model again")
+
+
+def spec_fingerprint(spec: ChipSpec) -> str:
+    """Return 16 hexadecimal digits that change when memories or registers of the chip change."""
+    parts = [
+        spec.name,
+        spec.rows,
+        spec.neurons,
+        sorted((m.name, m.words, m.width) for m in spec.memories),
+        sorted((r.name, r.address, r.width) for r in spec.registers),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _decode(name: str, body: Any, members: dict[str, bytes]) -> Program:
+    from nm_backends.codec import Decoder
+    from nm_backends.program import Program
+
+    decoder = Decoder(name, members)
+    program = decoder.decode_as(Program, body, _BODY)
+    unused = set(members) - decoder.used
+    if unused:
+        raise ArtifactError(f"{name}: unknown member {min(unused)!r}")
+    return program
+
+
+def _backend(chip: str, name: str) -> Backend:
+    from nm_backends.errors import UserError
+    from nm_backends.registry import get_backend
+
+    try:
+        return get_backend(chip)
+    except UserError as error:
+        hint = f"install the plugin that brings chip {chip!r} ({error.hint})"
+        raise ArtifactError(f"{name}: {error}", hint) from error
