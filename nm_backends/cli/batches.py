@@ -20,7 +20,7 @@ def batch_of(network: Network, spikes: np.ndarray) -> int | None:
     """Return the number of samples, or None when there is no batch axis to slice."""
     if spikes.ndim < 3 or int(np.prod(spikes.shape[2:])) != network.input_size:
         return None
-    return spikes.shape[1]
+    return int(spikes.shape[1])
 
 
 def run_in_slices(

@@ -88,11 +88,11 @@ def _dimensions(spec: ChipSpec) -> None:
 
 def _tables(spec: ChipSpec) -> None:
     if spec.memories:
-        rows = [(m.name, number(m.words), m.width, m.doc) for m in spec.memories]
-        echo_table(("memory", ">words", ">bits", ""), rows)
+        memories = [(m.name, number(m.words), m.width, m.doc) for m in spec.memories]
+        echo_table(("memory", ">words", ">bits", ""), memories)
     if spec.registers:
-        rows = [(r.name, r.address, r.width, r.doc) for r in spec.registers]
-        echo_table(("register", ">address", ">bits", ""), rows)
+        registers = [(r.name, r.address, r.width, r.doc) for r in spec.registers]
+        echo_table(("register", ">address", ">bits", ""), registers)
     if spec.quantities:
         quantities = spec.quantities.items()
         echo_table(

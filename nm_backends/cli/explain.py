@@ -20,7 +20,7 @@ __all__ = ["explain_command"]
 @click.argument("code", required=False)
 @json_option
 def explain_command(code: str | None, as_json: bool) -> None:
-    """Explain a rule (its code stands in every finding), or list all rules."""
+    """Explain a rule by its code, or list all rules."""
     rules = {rule.code: (rule, owner) for rule, owner in _all_rules()}
     if code is None:
         _list(rules, as_json)

@@ -17,7 +17,10 @@ __all__ = ["export_command"]
 @click.option("--input", "spikes", metavar="SPIKES.npz", help="Also write the AER words of these.")
 @json_option
 def export_command(program: str, output: str, spikes: str | None, as_json: bool) -> None:
-    """Write what a lab sends to the real chip: SPI transactions, memory images, AER words."""
+    """Write what a lab sends to the real chip.
+
+    SPI transactions in a safe order, memory images, and (with --input) the AER words.
+    """
     from nm_backends.artifact import load
     from nm_backends.cli.spikes import read_spikes
 

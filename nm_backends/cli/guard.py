@@ -31,7 +31,7 @@ def guarded(ctx: click.Context) -> Iterator[None]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("always", PluginWarning)
-        warnings.showwarning = _show_warning
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
             yield
         except (click.ClickException, click.exceptions.Exit):

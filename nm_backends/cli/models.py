@@ -32,22 +32,22 @@ __all__ = ["check_command", "compile_command", "lower_command"]
 @model_argument
 @discretisation_options
 @json_option
-@click.pass_context
-def lower_command(ctx: click.Context, model: str, as_json: bool, **given: Any) -> None:
-    """Print the network in discrete time, and everything that had to be assumed.
+def lower_command(model: str, as_json: bool, **given: Any) -> None:
+    """Print the network in discrete time.
 
-    MODEL is a .nir file.
+    MODEL is a .nir file. Everything that had to be repaired or assumed is printed with it.
     """
+    discretisation = discretisation_from(given)
     from nm_backends.lowering import lower_collect
 
-    network, report = lower_collect(model, discretisation_from(given))
+    network, report = lower_collect(model, discretisation)
     if as_json:
         echo_json({**report.to_dict(), "network": _describe(network) if network else None})
     else:
         if network is not None:
             _print_network(network)
         echo_report(report)
-    ctx.exit(0 if report.ok and network is not None else 1)
+    raise click.exceptions.Exit(0 if report.ok and network is not None else 1)
 
 
 @click.command("check")
@@ -55,22 +55,23 @@ def lower_command(ctx: click.Context, model: str, as_json: bool, **given: Any) -
 @chip_option
 @discretisation_options
 @json_option
-@click.pass_context
-def check_command(ctx: click.Context, model: str, chip: str, as_json: bool, **given: Any) -> None:
-    """Check a model against a chip: everything that is in the way, and what to change.
+def check_command(model: str, chip: str, as_json: bool, **given: Any) -> None:
+    """Say what is in the way of a model on a chip.
 
-    MODEL is a .nir file. Exits with 1 when the model does not fit.
+    MODEL is a .nir file. Everything is reported at once, with what to change. Exits with 1 when the
+    model does not fit.
     """
+    discretisation = discretisation_from(given)
     from nm_backends.compile import check
     from nm_backends.registry import registry
 
     registry().chip(chip)  # an unknown chip is told before anything is read
-    report = check(model, chip, discretisation_from(given))
+    report = check(model, chip, discretisation)
     if as_json:
         echo_json(report.to_dict())
     else:
         echo_report(report)
-    ctx.exit(0 if report.ok else 1)
+    raise click.exceptions.Exit(0 if report.ok else 1)
 
 
 @click.command("compile")
@@ -104,7 +105,11 @@ def compile_command(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Quantise, place and store a model as the program of a chip."""
+    """Quantise and place a model: the program of a chip.
+
+    MODEL is a .nir file; the program goes to PROGRAM.nmb.
+    """
+    discretisation = discretisation_from(given)
     from nm_backends.cli.spikes import check_output, read_spikes
     from nm_backends.compile import compile_model
     from nm_backends.program import CompileOptions
@@ -114,9 +119,7 @@ def compile_command(
     check_output(output)
     spikes = read_spikes(calibrate).spikes if calibrate else None
     with progress("compiling", 1, quiet=as_json):
-        program = compile_model(
-            model, chip, discretisation_from(given), spikes, CompileOptions(order, scale)
-        )
+        program = compile_model(model, chip, discretisation, spikes, CompileOptions(order, scale))
         program.save(output)
     if as_json:
         echo_json({**program.report.to_dict(), "program": output, **_describe_program(program)})

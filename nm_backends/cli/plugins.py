@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from nm_backends.cli.output import echo_json, echo_table, json_option
+
+if TYPE_CHECKING:
+    from nm_backends.registry import Plugin
 
 __all__ = ["plugins_command"]
 
@@ -14,42 +19,40 @@ __all__ = ["plugins_command"]
 @click.option("--load", is_flag=True, help="Also import the code of every chip.")
 @json_option
 def plugins_command(verbose: bool, load: bool, as_json: bool) -> None:
-    """List the plugins: name, distribution, status, and what each brings.
+    """List the plugins, and what is wrong with broken ones.
 
     A broken plugin is skipped. NM_BACKENDS_DISABLE=a,b switches plugins off by name;
     NM_BACKENDS_NO_AUTOLOAD=1 leaves only the built-in ones.
     """
-    from nm_backends.entries import ChipEntry, FrontendEntry, RuleSet
     from nm_backends.registry import chips, registry
 
     if load or verbose:
         chips()
-    rows = [
-        {
-            "name": plugin.name,
-            "origin": plugin.candidate.origin,
-            "module": plugin.candidate.module,
-            "status": plugin.status,
-            "reason": plugin.reason,
-            "chips": plugin.names(ChipEntry),
-            "frontends": plugin.names(FrontendEntry),
-            "rules": plugin.names(RuleSet),
-            "traceback": plugin.trace,
-        }
-        for plugin in registry().plugins
-    ]
+    plugins = registry().plugins
     if as_json:
-        echo_json({"plugins": rows})
+        echo_json({"plugins": [_as_dict(plugin) for plugin in plugins]})
         return
-    cells = [[row["name"], row["origin"], row["status"], ", ".join(_brings(row))] for row in rows]
+    cells = [(p.name, p.candidate.origin, p.status, ", ".join(_brings(p))) for p in plugins]
     echo_table(("plugin", "origin", "status", "brings"), cells)
-    for row in rows:
-        if row["status"] == "broken":
-            click.secho(f"{row['name']} ({row['origin']}): {row['reason']}", fg="red")
+    for plugin in plugins:
+        if plugin.status == "broken":
+            click.secho(f"{plugin.name} ({plugin.candidate.origin}): {plugin.reason}", fg="red")
             if verbose:
-                click.echo(row["traceback"])
+                click.echo(plugin.trace)
 
 
-def _brings(row: dict[str, object]) -> list[str]:
-    kinds = {"chips": "chip", "frontends": "frontend", "rules": "rules"}
-    return [f"{word} {name}" for kind, word in kinds.items() for name in list(row[kind])]  # type: ignore[call-overload]
+def _brings(plugin: Plugin) -> list[str]:
+    words = {"ChipEntry": "chip", "FrontendEntry": "frontend", "RuleSet": "rules"}
+    return [f"{words[type(entry).__name__]} {entry.name}" for entry in plugin.entries]
+
+
+def _as_dict(plugin: Plugin) -> dict[str, Any]:
+    return {
+        "name": plugin.name,
+        "origin": plugin.candidate.origin,
+        "module": plugin.candidate.module,
+        "status": plugin.status,
+        "reason": plugin.reason,
+        "brings": _brings(plugin),
+        "traceback": plugin.trace,
+    }
