@@ -1,0 +1,135 @@
+"""Many independent samples on the transaction engine, spread over threads."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from nm_backends.errors import UserError
+from nm_backends.eventcore.errors import LivelockError
+from nm_backends.eventcore.fast import LIVELOCK, compile_fast
+from nm_backends.eventcore.logs import BatchLog
+from nm_backends.eventcore.machine import (
+    CORE, DROPS, NEURONS, OUTPUTS, POPS, SOPS, STALL, TALLY,
+)  # fmt: skip
+from nm_backends.eventcore.simulator import MAX_POPS, EventSimulator
+
+__all__ = ["run_batch"]
+
+_CHUNKS_PER_THREAD = 4  # samples differ in length
+
+
+def run_batch(
+    simulator: EventSimulator,
+    words: np.ndarray,
+    offsets: np.ndarray,
+    marks: np.ndarray | None = None,
+    mark_offsets: np.ndarray | None = None,
+    *,
+    threads: int | None = None,
+    max_pops: int = MAX_POPS,
+) -> BatchLog:
+    """Run samples, each from the present state of ``simulator``, which does not change.
+
+    Parameters
+    ----------
+    words
+        Input events of all samples, one after the other.
+    offsets
+        Sample ``s`` owns ``words[offsets[s] : offsets[s + 1]]``; ``[S + 1]``.
+    marks
+        Indices of events within their sample, ascending per sample, after which all membranes are
+        recorded; -1 records those before the first event.
+    mark_offsets
+        Sample ``s`` owns ``marks[mark_offsets[s] : mark_offsets[s + 1]]``.
+    threads
+        Threads to use; by default one per usable core. The result does not depend on it.
+    max_pops
+        As for `EventSimulator.send`.
+    """
+    operations = simulator.decode(words)
+    bounds = _check_offsets("offsets", offsets, operations.size)
+    marks, mark_bounds = _check_marks(marks, mark_offsets, bounds)
+    simulator._prepare(operations, max_pops, ack_delay=0)
+    samples = bounds.size - 1
+    tally = np.zeros((samples, TALLY), np.int64)
+    dropped = np.zeros((samples, NEURONS), np.int64)
+    membranes = np.zeros((marks.size, NEURONS), np.int16)
+    run = compile_fast(simulator.model)
+    plastic = bool(simulator.config["plastic"][0])
+
+    def work(chunk: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        status = np.zeros(4, np.int64)
+        synapses = simulator.synapses.copy() if plastic else simulator.synapses
+        out, used = run(
+            simulator.model.execute, simulator.config, simulator.neurons, simulator.neurons.copy(),
+            simulator.synapses, synapses, simulator._ring(), operations, bounds, *chunk,
+            marks, mark_bounds, membranes, np.zeros((0, 4), np.int32), tally, dropped, status,
+        )  # fmt: skip
+        return out[:used], status
+
+    results = _spread(work, bounds, threads)
+    for _, status in results:
+        if status[0] == LIVELOCK:
+            raise LivelockError(*(int(n) for n in status[1:]), max_pops)
+    packed = np.concatenate([out for out, _ in results] or [np.zeros(0, np.int64)])
+    counts = {n: tally[:, c] for n, c in _COUNTERS.items()}
+    out_offsets = np.concatenate([[0], np.cumsum(counts["outputs"])])
+    return BatchLog(
+        (packed & 0xFF).astype(np.uint8), (packed >> 8).astype(np.int32), out_offsets,
+        drops_by_neuron=dropped, membranes=membranes, **counts,
+    )  # fmt: skip
+
+
+_COUNTERS = {
+    "core_cycles": CORE, "stall_cycles": STALL, "pops": POPS,
+    "drops": DROPS, "sops": SOPS, "outputs": OUTPUTS,
+}  # fmt: skip
+
+
+def _spread(work: Any, bounds: np.ndarray, threads: int | None) -> list[Any]:
+    """Call ``work`` on contiguous groups of samples of about the same number of events."""
+    samples = bounds.size - 1
+    threads = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
+    wanted = 1 if threads == 1 else min(samples, threads * _CHUNKS_PER_THREAD)
+    cuts = np.searchsorted(bounds, np.linspace(0, bounds[-1], wanted + 1)[1:-1], side="left")
+    edges = np.unique(np.concatenate([[0], cuts, [samples]]))
+    chunks = [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    if threads == 1 or len(chunks) < 2:
+        return [work(chunk) for chunk in chunks]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, chunks))
+
+
+def _check_offsets(name: str, offsets: np.ndarray, total: int) -> np.ndarray:
+    bounds = np.asarray(offsets)
+    if bounds.ndim != 1 or bounds.size < 1 or bounds.dtype.kind not in "ui":
+        raise UserError(f"{name}: {bounds.dtype}{list(bounds.shape)}, expected integers [S + 1]")
+    bounds = np.ascontiguousarray(bounds, np.int64)
+    if bounds[0] != 0 or bounds[-1] != total or (np.diff(bounds) < 0).any():
+        raise UserError(f"{name}: expected to ascend from 0 to {total}")
+    return bounds
+
+
+def _check_marks(
+    marks: np.ndarray | None, mark_offsets: np.ndarray | None, bounds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    if marks is None:
+        return np.zeros(0, np.int64), np.zeros(bounds.size, np.int64)
+    found = np.asarray(marks)
+    if found.ndim != 1 or (found.dtype.kind not in "ui" and found.size):
+        raise UserError(f"marks: {found.dtype}{list(found.shape)}, expected integers [k]")
+    found = np.ascontiguousarray(found, np.int64)
+    edges = np.zeros(1, np.int64) if mark_offsets is None else np.asarray(mark_offsets)
+    edges = _check_offsets("mark_offsets", edges, found.size)
+    if edges.size != bounds.size:
+        raise UserError(f"mark_offsets: {edges.size} elements, expected {bounds.size}")
+    sample = np.repeat(np.arange(bounds.size - 1), np.diff(edges))
+    if ((found < -1) | (found >= np.diff(bounds)[sample])).any():
+        raise UserError("marks: an index is not an event of its sample")
+    if ((np.diff(found) < 0) & (np.diff(sample) == 0)).any():
+        raise UserError("marks: not ascending within a sample")
+    return found, edges

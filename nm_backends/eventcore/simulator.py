@@ -1,0 +1,288 @@
+"""The Python side of both engines: events checked and decoded in, logs out."""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from nm_backends.chip import ChipSpec
+from nm_backends.errors import UserError
+from nm_backends.eventcore.errors import LivelockError
+from nm_backends.eventcore.fast import EVENT_COUNTS, LIVELOCK, compile_fast
+from nm_backends.eventcore.logs import EventLog, Snapshots
+from nm_backends.eventcore.machine import CORE, DROPS, NEURONS, POPS, SOPS, STALL, TALLY, CoreModel
+from nm_backends.eventcore.timed import (
+    BACK_TO_BACK, IDLE, SCHEDULED, STAMPS, TIMING, compile_timed,
+)  # fmt: skip
+from nm_backends.image import Image
+from nm_backends.image_check import check_image
+
+__all__ = ["MAX_POPS", "Driving", "EventSimulator"]
+
+MAX_POPS = 1 << 17
+"""Scheduled events that one input event may cause before it counts as a livelock (67 M cycles)."""
+
+Driving = Literal["idle", "back_to_back", "scheduled"]
+_DRIVING = {"idle": IDLE, "back_to_back": BACK_TO_BACK, "scheduled": SCHEDULED}
+
+
+class EventSimulator(ABC):
+    """A chip in the state given by an image, executing input events bit for bit.
+
+    Both engines work on the same state: `send` is fast and has no clock, `send_timed` accounts for
+    every cycle. A chip's own simulator says how its memories become that state and back.
+
+    Parameters
+    ----------
+    image
+        What the chip has been programmed with.
+    """
+
+    spec: ClassVar[ChipSpec]
+    model: ClassVar[CoreModel]
+    neurons: np.ndarray
+    synapses: np.ndarray
+    config: np.ndarray
+
+    def __init__(self, image: Image) -> None:
+        problems = check_image(image, self.spec)
+        if problems:
+            raise UserError(f"image of {self.spec.name}: " + "; ".join(problems))
+        if image.registers["SPI_GATE_ACTIVITY"]:
+            raise UserError(
+                f"image of {self.spec.name}: SPI_GATE_ACTIVITY is 1, the chip answers no event",
+                "it is 1 while the chip is programmed; an image holds the value during the run, 0",
+            )
+        self._start = image.copy()
+        self._load(self._start)
+
+    @abstractmethod
+    def _load(self, image: Image) -> None:
+        """Set ``neurons``, ``synapses`` and ``config`` (one record each) from ``image``."""
+
+    @abstractmethod
+    def _memories(self) -> dict[str, np.ndarray]:
+        """Return the memories in their present state."""
+
+    def _snapshot(self) -> dict[str, np.ndarray | int]:
+        memories = self._memories()
+        crc = zlib.crc32(np.ascontiguousarray(memories["synapse"]))
+        return {"neuron": memories["neuron"], "synapse_crc32": np.uint32(crc)}
+
+    def image(self) -> Image:
+        """Return the present state as an image; registers are as programmed."""
+        return Image(self._memories(), self._start.copy().registers)
+
+    @property
+    def membrane(self) -> np.ndarray:
+        """Membrane of every neuron now, int16 ``[256]``."""
+        return np.array(self.neurons["membrane"][0])
+
+    def decode(self, events: np.ndarray) -> np.ndarray:
+        """Return the operations, int32, that input events stand for; refuse impossible events."""
+        words = np.asarray(events)
+        if words.ndim != 1 or words.dtype.kind not in "ui" and words.size:
+            raise UserError(f"events: {words.dtype}{list(words.shape)}, expected integers [n]")
+        bits = self.model.event_bits
+        if words.size and (int(words.min()) < 0 or int(words.max()) >> bits):
+            bad = int(np.flatnonzero((words < 0) | (words >= 1 << bits))[0])
+            raise UserError(f"event {bad}: {words[bad]} does not fit {bits} address bits")
+        operations: np.ndarray = self.model.decode(np.ascontiguousarray(words, np.uint32))
+        return operations
+
+    def may_learn(self, operations: np.ndarray) -> bool:
+        """Whether ``operations`` can change a synapse in the present state."""
+        return False
+
+    def send(
+        self,
+        events: np.ndarray,
+        *,
+        snap_after: Iterable[int] | None = None,
+        membrane: bool = False,
+        max_pops: int = MAX_POPS,
+    ) -> EventLog:
+        """Send events, each when the chip is idle, and go on from the present state.
+
+        Parameters
+        ----------
+        events
+            Input AER addresses, unsigned integers ``[n]``.
+        snap_after
+            Numbers of completed events after which the state is recorded.
+        membrane
+            Record all membranes after every event.
+        max_pops
+            Scheduled events that one input event may cause, see `LivelockError`. The state is that
+            from before the call when this is raised.
+        """
+        operations = self.decode(events)
+        total = operations.size
+        snaps = _check_snaps(snap_after, total)
+        self._prepare(operations, max_pops, ack_delay=0)
+        saved = self._save()
+        run = compile_fast(self.model)
+        log = np.zeros((total, len(EVENT_COUNTS)), np.int32)
+        tally, dropped = np.zeros((1, TALLY), np.int64), np.zeros((1, NEURONS), np.int64)
+        membranes = np.zeros((total if membrane else 0, NEURONS), np.int16)
+        outputs, states = [], []
+        for begin, end, snap in _segments(snaps, total):
+            marks = np.arange(end - begin if membrane else 0)
+            status = np.zeros(4, np.int64)
+            out, used = run(
+                self.model.execute, self.config, self.neurons[:0], self.neurons,
+                self.synapses[:0], self.synapses, self._ring(), operations[begin:end],
+                np.array([0, end - begin]), 0, 1, marks, np.array([0, marks.size]),
+                membranes[begin:end], log[begin:end], tally, dropped, status,
+            )  # fmt: skip
+            self._raise_livelock(status, begin, max_pops, saved)
+            outputs.append((out[:used] & 0xFF, (out[:used] >> 8) + begin))
+            states += [self._snapshot()] * snap
+        addresses, causes = (np.concatenate(part) for part in zip(*outputs, strict=True))
+        core, stall, pops, drops = np.ascontiguousarray(log.T)
+        return EventLog(
+            addresses.astype(np.uint8), causes.astype(np.int32), core, stall, pops, drops,
+            dropped[0], int(tally[0, SOPS]), membranes if membrane else None,
+            _stack(snaps, states),
+        )  # fmt: skip
+
+    def send_timed(
+        self,
+        events: np.ndarray,
+        *,
+        driving: Driving = "idle",
+        req_cycle: np.ndarray | None = None,
+        ack_delay: int = 0,
+        release_delay: int = 0,
+        idle_cycles: int = 8,
+        snap_after: Iterable[int] | None = None,
+        max_pops: int = MAX_POPS,
+    ) -> EventLog:
+        """Send events with a clock and go on from the present state; cycle 0 is now.
+
+        Parameters
+        ----------
+        driving
+            When REQ rises: ``"idle"``, after ``idle_cycles`` idle cycles (canonical);
+            ``"back_to_back"``, as soon as the last handshake is over; ``"scheduled"``, in the
+            cycles of ``req_cycle``, or as soon as possible after.
+        ack_delay
+            Cycles that the host waits before it answers either edge of an output request.
+        release_delay
+            Cycles that the host waits after ACK before it lowers REQ.
+        snap_after
+            As for `send`; canonical driving only.
+        """
+        operations = self.decode(events)
+        total = operations.size
+        snaps = _check_snaps(snap_after, total)
+        _check_timing(driving, idle_cycles, ack_delay, release_delay, snaps)
+        schedule = _check_schedule(driving, req_cycle, total)
+        self._prepare(operations, max_pops, ack_delay)
+        saved = self._save()
+        timing = np.zeros(1, TIMING)
+        timing[0] = (_DRIVING[driving], idle_cycles, release_delay, 0)
+        run = compile_timed(self.model)
+        stamps = np.zeros((total, len(STAMPS)), np.int64)
+        counts, dropped = np.zeros((total, TALLY), np.int64), np.zeros(NEURONS, np.int64)
+        outputs, states = [], []
+        settled = idle_cycles if driving == "idle" else 8
+        for begin, end, snap in _segments(snaps, total):
+            status = np.zeros(4, np.int64)
+            out, cycles, used, now = run(
+                self.model.execute, self.config, timing, self.neurons, self.synapses, self._ring(),
+                operations[begin:end], schedule, stamps[begin:end], counts[begin:end], dropped,
+                status,
+            )  # fmt: skip
+            self._raise_livelock(status, begin, max_pops, saved)
+            timing["start"] = now - settled + 1
+            outputs.append((out[:used] & 0xFF, (out[:used] >> 8) + begin, cycles[:used]))
+            states += [self._snapshot()] * snap
+        addresses, causes, cycles = (np.concatenate(part) for part in zip(*outputs, strict=True))
+        log = EventLog(
+            addresses.astype(np.uint8), causes.astype(np.int32),
+            *(counts[:, column].astype(np.int32) for column in (CORE, STALL, POPS, DROPS)),
+            dropped, int(counts[:, SOPS].sum()), snapshots=_stack(snaps, states),
+            out_cycle=cycles, total_cycles=int(now),
+        )  # fmt: skip
+        for column, name in enumerate(STAMPS[:4]):
+            setattr(log, f"ev_{name}_cycle", stamps[:, column].copy())
+        log.ev_reqdn_cycles = stamps[:, 4].astype(np.int32)
+        return log
+
+    def _ring(self) -> np.ndarray:
+        return np.zeros(self.model.fifo_depth, np.int32)
+
+    def _prepare(self, operations: np.ndarray, max_pops: int, ack_delay: int) -> None:
+        if max_pops < 1:
+            raise UserError(f"max_pops {max_pops}: expected 1 or more")
+        self.config["plastic"] = self.may_learn(operations)
+        self.config["max_pops"] = max_pops
+        self.config["output_cycles"] = self.model.output_cycles + 2 * ack_delay
+
+    def _save(self) -> tuple[np.ndarray, np.ndarray | None]:
+        return self.neurons.copy(), self.synapses.copy() if self.config["plastic"][0] else None
+
+    def _raise_livelock(
+        self, status: np.ndarray, begin: int, max_pops: int, saved: tuple[np.ndarray, Any]
+    ) -> None:
+        if status[0] != LIVELOCK:
+            return
+        self.neurons[:] = saved[0]
+        if saved[1] is not None:
+            self.synapses[:] = saved[1]
+        raise LivelockError(int(status[1]), begin + int(status[2]), int(status[3]), max_pops)
+
+
+def _check_snaps(snap_after: Iterable[int] | None, total: int) -> list[int] | None:
+    if snap_after is None:
+        return None
+    snaps = [int(n) for n in snap_after]
+    if snaps != sorted(snaps) or (snaps and not 0 <= snaps[0] <= snaps[-1] <= total):
+        raise UserError(f"snap_after {snaps}: expected ascending numbers from 0 to {total}")
+    return snaps
+
+
+def _segments(snaps: list[int] | None, total: int) -> list[tuple[int, int, int]]:
+    """Return (begin, end, take a snapshot at the end) for the stretches between snapshots."""
+    ends = [*(snaps or []), total]
+    return [
+        (begin, end, int(index < len(ends) - 1))
+        for index, (begin, end) in enumerate(zip([0, *ends], ends, strict=False))
+    ]
+
+
+def _stack(snaps: list[int] | None, states: list[dict[str, Any]]) -> Snapshots | None:
+    if snaps is None:
+        return None
+    names = states[0] if states else {}
+    arrays = {name: np.stack([state[name] for state in states]) for name in names}
+    return Snapshots(np.array(snaps, np.int32), arrays)
+
+
+def _check_timing(
+    driving: str, idle_cycles: int, ack_delay: int, release_delay: int, snaps: list[int] | None
+) -> None:
+    if driving not in _DRIVING:
+        raise UserError(f"driving {driving!r}: expected one of {', '.join(_DRIVING)}")
+    if driving == "idle" and idle_cycles < 1:
+        raise UserError(f"idle_cycles {idle_cycles}: expected 1 or more")
+    if ack_delay < 0 or release_delay < 0:
+        raise UserError(f"ack_delay {ack_delay}, release_delay {release_delay}: negative")
+    if snaps is not None and driving != "idle":
+        raise UserError("snap_after: the chip is only idle after each event when driving is 'idle'")
+
+
+def _check_schedule(driving: str, req_cycle: np.ndarray | None, total: int) -> np.ndarray:
+    if driving != "scheduled":
+        return np.zeros(0, np.int64)
+    schedule = np.asarray([] if req_cycle is None else req_cycle)
+    if schedule.shape != (total,) or schedule.dtype.kind not in "ui" and total:
+        raise UserError(f"req_cycle: {schedule.dtype}{list(schedule.shape)}, expected [{total}]")
+    if total and not 0 <= int(schedule.min()) <= int(schedule.max()) < 1 << 62:
+        raise UserError("req_cycle: a cycle is negative or beyond 2**62")
+    return np.ascontiguousarray(schedule, np.int64)

@@ -1,0 +1,73 @@
+"""Integer primitives that simulator kernels share: compiled once, cached, free of the GIL.
+
+Importing this module imports numba; only simulators do so, when something is simulated.
+
+Kernels keep state and limits in int16: one untyped constant in an expression widens the whole loop
+to 64 bits and costs a factor of six.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+__all__ = ["grow", "kernel", "ring_pop", "ring_push", "saturate"]
+
+
+def kernel(signature: Any = None) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function to machine code, cached on disk.
+
+    Parameters
+    ----------
+    signature
+        Numba signature. Entry points give theirs, so that they are compiled exactly once, and so
+        that functions can be handed to them as pointers; helpers leave it out and are inlined.
+    """
+    arguments = () if signature is None else (signature,)
+    decorate: Callable[[Callable[..., Any]], Any] = numba.njit(*arguments, cache=True, nogil=True)
+    return decorate
+
+
+@kernel()
+def saturate(value: int, low: np.int16, high: np.int16) -> np.int16:
+    """Return ``value`` limited to ``low .. high``, as int16."""
+    return min(max(np.int16(value), low), high)
+
+
+@kernel()
+def ring_push(ring: np.ndarray, state: np.ndarray, item: int) -> bool:
+    """Append to a FIFO; False, and nothing stored, when it is full.
+
+    Parameters
+    ----------
+    ring
+        Storage; its size is the depth.
+    state
+        int64 ``[2]``: index of the oldest item, number of items held.
+    """
+    if state[1] == ring.size:
+        return False
+    end = state[0] + state[1]
+    ring[end if end < ring.size else end - ring.size] = item
+    state[1] += 1
+    return True
+
+
+@kernel()
+def ring_pop(ring: np.ndarray, state: np.ndarray) -> None:
+    """Free the place of the oldest item of a FIFO."""
+    state[0] = state[0] + 1 if state[0] + 1 < ring.size else 0
+    state[1] -= 1
+
+
+@kernel()
+def grow(array: np.ndarray, used: int, room: int) -> np.ndarray:
+    """Return ``array``, or a copy of twice the size when less than ``room`` items are free."""
+    if used + room <= array.size:
+        return array
+    larger = np.empty(2 * array.size + room, array.dtype)
+    larger[:used] = array[:used]
+    return larger
