@@ -7,13 +7,13 @@ that have fired in this step, saturates at 16 bits, and fires (and returns to 0)
 """
 
 import numpy as np
+
 from nm_backends.chip import ChipSpec, IntFormat, Memory, Quantity, Register, Transaction
 from nm_backends.errors import UserError
 from nm_backends.image import Image
 from nm_backends.program import Fit, Mapping, PopulationFit, Resource
 from nm_backends.result import Estimate, RawRun
 from nm_backends.rules import Report
-
 from toy_chip.rules import INPUTS, NEURONS, RULES, SOURCE
 
 ROWS = INPUTS + NEURONS
