@@ -13,8 +13,15 @@ from nm_backends.eventcore.errors import LivelockError
 from nm_backends.eventcore.fast import LIVELOCK, compile_fast
 from nm_backends.eventcore.logs import BatchLog
 from nm_backends.eventcore.machine import (
-    CORE, DROPS, NEURONS, OUTPUTS, POPS, SOPS, STALL, TALLY,
-)  # fmt: skip
+    CORE,
+    DROPS,
+    NEURONS,
+    OUTPUTS,
+    POPS,
+    SOPS,
+    STALL,
+    TALLY,
+)
 from nm_backends.eventcore.simulator import MAX_POPS, EventSimulator
 
 __all__ = ["run_batch"]

@@ -7,7 +7,7 @@ from nm_backends.errors import UserError
 __all__ = ["LivelockError", "UnsupportedByEngine"]
 
 
-class UnsupportedByEngine(UserError):  # noqa: N818 - the name says what is wrong
+class UnsupportedByEngine(UserError):
     """The image uses a part of the chip that the simulator does not execute."""
 
 

@@ -15,8 +15,17 @@ import numpy as np
 from numba import types
 
 from nm_backends.eventcore.machine import (
-    CONFIG, CORE, DROPS, OUTPUTS, POPS, ROOM, STALL, CoreModel, execute_signature, serve,
-)  # fmt: skip
+    CONFIG,
+    CORE,
+    DROPS,
+    OUTPUTS,
+    POPS,
+    ROOM,
+    STALL,
+    CoreModel,
+    execute_signature,
+    serve,
+)
 from nm_backends.eventcore.operations import KIND_SHIFT, VIRTUAL
 from nm_backends.fixed import grow, kernel, ring_pop, ring_push
 

@@ -22,7 +22,7 @@ from nm_backends.fixed import kernel, ring_push
 __all__ = [
     "CONFIG", "CORE", "DROPS", "NEURONS", "OUTPUTS", "POPS", "ROOM", "SOPS", "STALL", "TALLY",
     "CoreModel", "configure", "execute_signature", "serve",
-]  # fmt: skip
+]
 
 NEURONS = 256
 ROOM = NEURONS + 1  # outputs that one operation can cause, at most

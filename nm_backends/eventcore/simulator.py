@@ -16,8 +16,13 @@ from nm_backends.eventcore.fast import EVENT_COUNTS, LIVELOCK, compile_fast
 from nm_backends.eventcore.logs import EventLog, Snapshots
 from nm_backends.eventcore.machine import CORE, DROPS, NEURONS, POPS, SOPS, STALL, TALLY, CoreModel
 from nm_backends.eventcore.timed import (
-    BACK_TO_BACK, IDLE, SCHEDULED, STAMPS, TIMING, compile_timed,
-)  # fmt: skip
+    BACK_TO_BACK,
+    IDLE,
+    SCHEDULED,
+    STAMPS,
+    TIMING,
+    compile_timed,
+)
 from nm_backends.image import Image
 from nm_backends.image_check import check_image
 
@@ -85,7 +90,7 @@ class EventSimulator(ABC):
     def decode(self, events: np.ndarray) -> np.ndarray:
         """Return the operations, int32, that input events stand for; refuse impossible events."""
         words = np.asarray(events)
-        if words.ndim != 1 or words.dtype.kind not in "ui" and words.size:
+        if words.ndim != 1 or (words.dtype.kind not in "ui" and words.size):
             raise UserError(f"events: {words.dtype}{list(words.shape)}, expected integers [n]")
         bits = self.model.event_bits
         if words.size and (int(words.min()) < 0 or int(words.max()) >> bits):
@@ -281,7 +286,7 @@ def _check_schedule(driving: str, req_cycle: np.ndarray | None, total: int) -> n
     if driving != "scheduled":
         return np.zeros(0, np.int64)
     schedule = np.asarray([] if req_cycle is None else req_cycle)
-    if schedule.shape != (total,) or schedule.dtype.kind not in "ui" and total:
+    if schedule.shape != (total,) or (schedule.dtype.kind not in "ui" and total):
         raise UserError(f"req_cycle: {schedule.dtype}{list(schedule.shape)}, expected [{total}]")
     if total and not 0 <= int(schedule.min()) <= int(schedule.max()) < 1 << 62:
         raise UserError("req_cycle: a cycle is negative or beyond 2**62")

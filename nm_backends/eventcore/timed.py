@@ -17,8 +17,15 @@ from numba import types
 
 from nm_backends.eventcore.fast import LIVELOCK
 from nm_backends.eventcore.machine import (
-    CONFIG, CORE, POPS, ROOM, STALL, CoreModel, execute_signature, serve,
-)  # fmt: skip
+    CONFIG,
+    CORE,
+    POPS,
+    ROOM,
+    STALL,
+    CoreModel,
+    execute_signature,
+    serve,
+)
 from nm_backends.eventcore.operations import BISTABLE_ROW, KIND_SHIFT, VIRTUAL
 from nm_backends.fixed import grow, kernel, ring_pop, ring_push
 

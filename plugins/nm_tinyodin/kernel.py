@@ -9,8 +9,13 @@ from numba import types
 
 from nm_backends.eventcore.machine import NEURONS, CoreModel, execute_signature
 from nm_backends.eventcore.operations import (
-    ARGUMENT, KIND_SHIFT, LEAK_ALL, LEAK_ONE, ROW, VIRTUAL,
-)  # fmt: skip
+    ARGUMENT,
+    KIND_SHIFT,
+    LEAK_ALL,
+    LEAK_ONE,
+    ROW,
+    VIRTUAL,
+)
 from nm_backends.eventcore.rows import collect_fired, integrate, keep_enabled, leak, toward_zero
 from nm_backends.fixed import kernel, saturate
 from nm_tinyodin.spec import SPEC

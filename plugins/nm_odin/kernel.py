@@ -1,0 +1,154 @@
+"""ODIN's neurons, synapses and events, as the compiled operations of an event-driven core.
+
+LIF neurons only. A core without calcium and flags takes the short way; the results are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from nm_backends.eventcore.machine import NEURONS, CoreModel, execute_signature
+from nm_backends.eventcore.operations import (
+    ARGUMENT,
+    BISTABLE_ALL,
+    BISTABLE_ROW,
+    KIND_SHIFT,
+    LEAK_ALL,
+    LEAK_ONE,
+    ROW,
+    SYNAPSE,
+    VIRTUAL,
+)
+from nm_backends.eventcore.rows import collect_fired, integrate, keep_enabled, leak, toward_zero
+from nm_backends.fixed import kernel, saturate
+from nm_odin.learning import (
+    bistable_row,
+    calcium_step,
+    learn_row,
+    learn_synapse,
+    refresh_flag,
+    refresh_flags,
+)
+from nm_odin.spec import SPEC
+from nm_odin.state import NEURON_STATE, SYNAPSE_STATE
+
+__all__ = ["MODEL"]
+
+_LOW, _HIGH = np.int16(SPEC.membrane.minimum), np.int16(SPEC.membrane.maximum)
+
+
+@kernel(types.int32[::1](types.uint32[::1]))
+def decode(words: np.ndarray) -> np.ndarray:
+    """Return the operations of 17-bit events (``controller.v``, event type decoding, PUSH).
+
+    Every low byte that is neither a time reference nor bistability is pushed with its upper five
+    bits as the payload, documented or not; a payload of zero is a neuron event.
+    """
+    operations = np.empty(words.size, np.int32)
+    for i in range(words.size):
+        word = np.int32(words[i])
+        neuron, low, single = word >> 8 & 0xFF, word & 0x7F, word >> 7 & 1
+        if word >> 16:
+            operations[i] = SYNAPSE << KIND_SHIFT | word & ARGUMENT
+        elif low == 0x7F:
+            operations[i] = LEAK_ONE << KIND_SHIFT | neuron if single else LEAK_ALL << KIND_SHIFT
+        elif low == 0:
+            operations[i] = (
+                BISTABLE_ROW << KIND_SHIFT | neuron if single else BISTABLE_ALL << KIND_SHIFT
+            )
+        else:
+            payload = word >> 3 & 0x1F
+            kind = VIRTUAL if payload else ROW
+            operations[i] = kind << KIND_SHIFT | payload << 8 | neuron
+    return operations
+
+
+@kernel()
+def _touch(neurons: Any, k: int, value: np.int16, reference: bool) -> int:
+    """Write one neuron: compare, reset, calcium, flags (``lif_neuron.v``)."""
+    spike = value >= neurons.threshold[k]
+    neurons.membrane[k] = np.int16(0) if spike else value
+    neurons.fired[0] = k
+    if neurons.learning:
+        calcium_step(neurons, k, spike, reference)
+        refresh_flag(neurons, k)
+    return np.int64(neurons.enabled[k]) if spike else 0
+
+
+@kernel()
+def _single(neurons: Any, synapses: Any, kind: int, argument: int) -> int:
+    """Carry out an operation that touches one neuron."""
+    k, upper = argument & 0xFF, argument >> 8
+    before = neurons.membrane[k]
+    if kind == LEAK_ONE or (kind == VIRTUAL and upper & 1):
+        return _touch(neurons, k, toward_zero(before, neurons.leak[k]), True)
+    if kind == VIRTUAL:
+        weight = np.int64(upper >> 2)
+        if upper & 2:
+            weight = -weight
+    else:
+        weight = np.int64(synapses.weights[upper, k])
+        if neurons.learning and synapses.learn_single:
+            learn_synapse(neurons, synapses, upper, k)
+    return _touch(neurons, k, saturate(before + weight, _LOW, _HIGH), False)
+
+
+@kernel()
+def _after_sweep(neurons: Any, any_fired: bool, reference: bool) -> int:
+    """Reset the neurons that fired and, where there is learning, bring calcium and flags along."""
+    fired = 0
+    if any_fired:
+        fired = collect_fired(neurons.membrane, neurons.threshold, neurons.fired, NEURONS)
+    if neurons.learning:
+        if reference:
+            following = 0
+            for k in range(NEURONS):
+                spike = following < fired and neurons.fired[following] == k
+                calcium_step(neurons, k, spike, True)
+                following += spike
+        else:
+            for j in range(fired):
+                calcium_step(neurons, np.int64(neurons.fired[j]), True, False)
+        refresh_flags(neurons)
+    return keep_enabled(neurons.fired, fired, neurons.enabled)
+
+
+@kernel(execute_signature(NEURON_STATE, SYNAPSE_STATE))
+def execute(neurons: Any, synapses: Any, operation: int) -> int:
+    """Carry out one operation (``neuron_core.v``, ``synaptic_core.v``, ``lif_neuron.v``)."""
+    kind, argument = operation >> KIND_SHIFT, operation & ARGUMENT
+    if kind == ROW:
+        row = synapses.weights[argument]
+        fired = integrate(neurons.membrane, neurons.threshold, row, NEURONS, _LOW, _HIGH)
+        if neurons.learning:
+            learn_row(neurons, synapses, argument)
+        elif not fired:
+            return 0
+        return _after_sweep(neurons, fired, False)
+    if kind == LEAK_ALL:
+        fired = leak(neurons.membrane, neurons.threshold, neurons.leak, NEURONS)
+        return _after_sweep(neurons, fired, True)
+    if kind == BISTABLE_ROW:
+        bistable_row(synapses, argument)
+        return 0
+    if kind == BISTABLE_ALL:
+        for pre in range(NEURONS):
+            bistable_row(synapses, pre)
+        return 0
+    return _single(neurons, synapses, kind, argument)
+
+
+MODEL = CoreModel(
+    name=SPEC.name,
+    execute=execute,
+    decode=decode,
+    neurons=NEURON_STATE,
+    synapses=SYNAPSE_STATE,
+    fifo_depth=int(SPEC.quantities["scheduler_depth"].value),
+    event_bits=17,
+    output_cycles=int(SPEC.quantities["cycles_output"].value),
+    row_tail=int(SPEC.quantities["cycles_pop"].value),
+)

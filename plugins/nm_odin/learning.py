@@ -1,0 +1,134 @@
+"""SDSP on ODIN: calcium, UP and DOWN flags, weight updates and bistability, row by row.
+
+The learning rule of a synapse is evaluated when its row is served, with the flags that the last
+write of its neuron left behind; the flags are then set anew from the state after the event
+(``sdsp_update.v``, ``lif_calcium.v``, ``neuron_core.v``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nm_backends.eventcore.machine import NEURONS
+from nm_backends.fixed import kernel
+
+__all__ = [
+    "bistable_row", "calcium_step", "calcium_window", "effective_row", "learn_row", "learn_synapse",
+    "refresh_flag", "refresh_flags",
+]
+
+_W_MAX = np.uint8(7)
+_W_HALF = np.uint8(4)
+_MAPPED = np.uint8(8)
+_ONE, _ZERO = np.uint8(1), np.uint8(0)
+
+
+@kernel()
+def _updated(nibble: np.uint8, active: np.uint8, up: np.uint8, down: np.uint8) -> np.uint8:
+    """Return a synapse after one update; a flag that cannot act also stops the other one."""
+    weight = nibble & _W_MAX
+    stuck = (up & (weight == _W_MAX)) | (down & (weight == _ZERO))
+    step_up = up & active
+    step_down = down & active & (up ^ _ONE)
+    moved = np.uint8(nibble + step_up - step_down)
+    return nibble if stuck else moved
+
+
+@kernel()
+def effective_row(row: np.ndarray, nibbles: np.ndarray, inhibitory: int, unmapped: int) -> None:
+    """Set the signed weights that neurons see: masked by the mapping bit (``neuron_core.v``)."""
+    keep = np.uint8(_MAPPED if unmapped == 0 else 0)
+    sign = np.int8(-1 if inhibitory else 1)
+    for k in range(NEURONS):
+        nibble = nibbles[k]
+        weight = np.int8(nibble & _W_MAX)
+        row[k] = np.int8(weight * sign) if (nibble | ~keep) & _MAPPED else np.int8(0)
+
+
+@kernel()
+def learn_row(neurons: Any, synapses: Any, pre: int) -> None:
+    """Update all synapses of row ``pre`` with the flags before the event."""
+    nibbles, up, down = synapses.nibbles[pre], neurons.up, neurons.down
+    always = np.uint8(synapses.update_unmapped)
+    for k in range(NEURONS):
+        nibble = nibbles[k]
+        nibbles[k] = _updated(nibble, np.uint8(nibble >> 3) | always, up[k], down[k])
+    effective_row(
+        synapses.weights[pre], nibbles, synapses.inhibitory[pre], synapses.propagate_unmapped
+    )
+
+
+@kernel()
+def learn_synapse(neurons: Any, synapses: Any, pre: int, post: int) -> None:
+    """Update one synapse with the flags before the event."""
+    nibbles = synapses.nibbles[pre]
+    active = nibbles[post] >> 3 | synapses.update_unmapped
+    nibbles[post] = _updated(nibbles[post], active, neurons.up[post], neurons.down[post])
+    effective_row(
+        synapses.weights[pre], nibbles, synapses.inhibitory[pre], synapses.propagate_unmapped
+    )
+
+
+@kernel()
+def bistable_row(synapses: Any, pre: int) -> None:
+    """Move the weights of row ``pre`` one step to the nearer end of their range."""
+    nibbles = synapses.nibbles[pre]
+    always = np.uint8(synapses.update_unmapped)
+    for k in range(NEURONS):
+        nibble = nibbles[k]
+        high = np.uint8((nibble & _W_HALF) >> 2)
+        nibbles[k] = _updated(nibble, np.uint8(nibble >> 3) | always, high, high ^ _ONE)
+    effective_row(
+        synapses.weights[pre], nibbles, synapses.inhibitory[pre], synapses.propagate_unmapped
+    )
+
+
+@kernel()
+def calcium_window(neurons: Any, k: int) -> None:
+    """Note between which thresholds the calcium of neuron ``k`` lies."""
+    calcium = neurons.calcium[k]
+    above = neurons.calcium_enabled[k] != 0 and calcium >= neurons.theta[0, k]
+    neurons.calcium_up[k] = above and calcium < neurons.theta[2, k]
+    neurons.calcium_down[k] = above and calcium < neurons.theta[1, k]
+
+
+@kernel()
+def calcium_step(neurons: Any, k: int, spike: bool, reference: bool) -> None:
+    """Count a spike of neuron ``k`` and, at a time reference, its calcium leak.
+
+    The leak ticks when the counter equals ``ca_leak - 1``; a counter above wraps around at 5 bits.
+    A spike and a tick in the same event cancel out (``lif_calcium.v``).
+    """
+    if neurons.calcium_enabled[k] == 0:
+        return
+    period, tick = neurons.calcium_leak[k], False
+    if reference and period != 0:
+        tick = neurons.leak_count[k] == period - 1
+        neurons.leak_count[k] = 0 if tick else neurons.leak_count[k] + 1 & 31
+    if spike and not tick:
+        neurons.calcium[k] = min(neurons.calcium[k] + 1, 7)
+    elif tick and not spike:
+        neurons.calcium[k] = max(neurons.calcium[k] - 1, 0)
+    calcium_window(neurons, k)
+
+
+@kernel()
+def refresh_flag(neurons: Any, k: int) -> None:
+    """Set the flags of one neuron from its state."""
+    high = neurons.membrane[k] >= neurons.theta_membrane[k]
+    neurons.up[k] = neurons.calcium_up[k] if high else 0
+    neurons.down[k] = 0 if high else neurons.calcium_down[k]
+
+
+@kernel()
+def refresh_flags(neurons: Any) -> None:
+    """Set the flags of all neurons from their state."""
+    membrane, theta = neurons.membrane, neurons.theta_membrane
+    up, down = neurons.up, neurons.down
+    may_up, may_down = neurons.calcium_up, neurons.calcium_down
+    for k in range(NEURONS):
+        high = np.uint8(membrane[k] >= theta[k])
+        up[k] = may_up[k] & high
+        down[k] = may_down[k] & (high ^ _ONE)
