@@ -67,9 +67,10 @@ class Plugin:
         """Name of the entry point."""
         return self.candidate.name
 
-    def names(self, kind: type[Entry]) -> list[str]:
-        """Names of the entries of one kind that this plugin registered."""
-        return [entry.name for entry in self.entries if isinstance(entry, kind)]
+    @property
+    def key(self) -> str:
+        """Name under which pluggy knows it."""
+        return f"{self.candidate.distribution}:{self.name}"
 
     def drop(self, entry: Entry, reason: str, error: BaseException) -> None:
         """Stop using one entry, and say so once."""
@@ -98,14 +99,25 @@ class Registry:
         self.manager.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
         self._owner: dict[tuple[type[Entry], str], Plugin] = {}
-        off = disabled_names()
         for candidate in candidates() if found is None else found:
-            plugin = Plugin(candidate)
-            self.plugins.append(plugin)
-            if candidate.name in off:
-                plugin.status, plugin.reason = "disabled", "NM_BACKENDS_DISABLE"
-            else:
-                self._load(plugin)
+            self.add(candidate)
+
+    def add(self, candidate: Candidate) -> Plugin:
+        """Load one plugin, unless it is switched off."""
+        plugin = Plugin(candidate)
+        self.plugins.append(plugin)
+        if candidate.name in disabled_names():
+            plugin.status, plugin.reason = "disabled", "NM_BACKENDS_DISABLE"
+        else:
+            self._load(plugin)
+        return plugin
+
+    def remove(self, plugin: Plugin) -> None:
+        """Forget a plugin."""
+        self.plugins.remove(plugin)
+        self._owner = {key: owner for key, owner in self._owner.items() if owner is not plugin}
+        if self.manager.has_plugin(plugin.key):
+            self.manager.unregister(name=plugin.key)
 
     def _load(self, plugin: Plugin) -> None:
         # SystemExit too: a plugin that gives up on import must not take the others with it.
@@ -115,7 +127,7 @@ class Registry:
             plugin.fail(f"cannot be imported: {_reason(error)}", error)
             return
         try:
-            self.manager.register(module, f"{plugin.candidate.distribution}:{plugin.name}")
+            self.manager.register(module, plugin.key)
             self.manager.check_pending()
             staged = self._collect(module)
         except (Exception, SystemExit) as error:
@@ -158,7 +170,7 @@ class Registry:
     def add_commands(self, cli: Any) -> None:
         """Let every plugin add its commands to ``nmb``."""
         for plugin in [plugin for plugin in self.plugins if plugin.status == "ok"]:
-            module = self.manager.get_plugin(f"{plugin.candidate.distribution}:{plugin.name}")
+            module = self.manager.get_plugin(plugin.key)
             try:
                 self.call_one("nm_register_commands", module, cli=cli)
             except (Exception, SystemExit) as error:

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,10 +26,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from nm_backends.discovery import Candidate
     from nm_backends.discretisation import Discretisation
     from nm_backends.program import Program
+    from nm_backends.registry import Plugin
 
-__all__ = ["CASES", "Case", "cases_for", "random_model", "random_spikes"]
+__all__ = ["CASES", "Case", "cases_for", "random_model", "random_spikes", "temporary_plugin"]
 
 COUNTERS = ("events_in", "events_out", "sops", "cycles", "dropped")
 
@@ -62,6 +65,25 @@ def cases_for(chip: str) -> list[Case]:
     if unknown:
         raise ValueError(f"chip {chip!r} does not support unknown cases: {sorted(unknown)}")
     return [case for case in CASES if case.name not in unsupported]
+
+
+@contextmanager
+def temporary_plugin(candidate: Candidate) -> Iterator[Plugin]:
+    """Load a plugin that is not installed, for the length of a ``with`` block.
+
+    Examples
+    --------
+    >>> with temporary_plugin(Candidate("toy", "toy_chip", "toy-chip-plugin", "0.1.0")):
+    ...     cases = cases_for("toy")                    # doctest: +SKIP
+    """
+    from nm_backends.registry import get_backend, registry
+
+    plugin = registry().add(candidate)
+    try:
+        yield plugin
+    finally:
+        registry().remove(plugin)
+        get_backend.cache_clear()
 
 
 def _case(function: Callable[[str], None]) -> Callable[[str], None]:

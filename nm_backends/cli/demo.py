@@ -1,0 +1,145 @@
+"""``nmb demo``: the whole way, from a network to chips, in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nm_backends.cli.output import echo_json, echo_report, echo_table, json_option, number, progress
+
+if TYPE_CHECKING:
+    from nm_backends.demo import ChipRun, Demo, DemoData
+
+__all__ = ["demo_command"]
+
+
+@click.command("demo")
+@click.option("--chip", "chips", multiple=True, metavar="NAME", help="Only these (repeatable).")
+@click.option(
+    "-o",
+    "--output",
+    default="nmb-demo",
+    show_default=True,
+    metavar="DIR",
+    help="Where programs and the picture go; made if needed.",
+)
+@click.option("--samples", type=click.IntRange(1), help="Only the first N test samples.")
+@json_option
+def demo_command(chips: tuple[str, ...], output: str, samples: int | None, as_json: bool) -> None:
+    """Run a digits classifier on every chip.
+
+    The network is an snnTorch model stored as .nir; it is checked, compiled and run over the whole
+    test set, and compared with the float model.
+    """
+    from nm_backends.demo import Demo, demo_data, run_chip, run_float
+    from nm_backends.registry import registry
+
+    names = [registry().chip(name)[0].name for name in chips] or _all_chips()
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    data = demo_data(samples)
+    count = len(data.labels)
+    found = Demo(count, run_float(data))
+    for name in names:
+        with progress(f"{count} digits on {name}", count, quiet=as_json) as advance:
+            found.chips.append(run_chip(data, name, advance))
+    written = _write(found, data, folder)
+    if as_json:
+        runs = [run.to_dict() for run in found.chips]
+        echo_json({"samples": count, "float": found.accuracy, "chips": runs, "files": written})
+    else:
+        _print(found)
+        for path in written:
+            click.echo(f"written: {path}")
+    if not any(run.result for run in found.chips):
+        raise click.exceptions.Exit(1)
+
+
+def _all_chips() -> list[str]:
+    from nm_backends.registry import chips
+
+    return sorted(chips())
+
+
+def _write(found: Demo, data: DemoData, folder: Path) -> list[str]:
+    """Store the programs and the picture; a missing matplotlib costs only the picture."""
+    written = []
+    runs = []
+    for run in found.chips:
+        if run.program is not None:
+            path = folder / f"digits-{run.chip}.nmb"
+            run.program.save(path)
+            written.append(str(path))
+            one = data.spikes[:, 0]
+            runs.append((run.program, one, run.program.run(one, record=("membrane",))))
+    if runs:
+        from nm_backends.plot import INSTALL, picture
+
+        path = folder / "digits.png"
+        try:
+            picture(runs, path)
+            written.append(str(path))
+        except ImportError:
+            click.echo(f"no picture: matplotlib is not installed ({INSTALL})", err=True)
+    return written
+
+
+def _print(found: Demo) -> None:
+    fitting = [run for run in found.chips if run.result is not None]
+    for run in found.chips:
+        if run.result is None:
+            echo_report(run.report)
+    rows = [("accuracy", f"{found.accuracy:.1%}", *(f"{run.accuracy:.1%}" for run in fitting))]
+    for name, cells in _rows(fitting).items():
+        rows.append((name, "", *cells))
+    title = f"handwritten digits, {found.samples} test samples"
+    echo_table(("", ">float", *(f">{run.chip}" for run in fitting)), rows, title)
+    for run in fitting:
+        _provenance(run)
+
+
+def _rows(runs: list[ChipRun]) -> dict[str, list[str]]:
+    """Everything but the accuracy: name of the row to one cell per chip."""
+    rows: dict[str, list[str]] = {}
+    names = dict.fromkeys(r.name for run in runs for r in run.resources)
+    for name in names:
+        rows[name] = [_resource(run, name) for run in runs]
+    for name, counter in (("synaptic operations", "sops"), ("clock cycles", "cycles")):
+        rows[f"{name} per sample"] = [number(round(run.per_sample(counter) or 0)) for run in runs]
+    rows["spikes lost, all samples"] = [number(run.total("dropped") or 0) for run in runs]
+    rows["latency per sample"] = [_figure(run, "latency") for run in runs]
+    rows["energy per sample"] = [_figure(run, "energy") for run in runs]
+    return rows
+
+
+def _resource(run: ChipRun, name: str) -> str:
+    for r in run.resources:
+        if r.name == name:
+            return f"{number(r.used)} / {number(r.available)} ({r.percent:.0f} %)"
+    return "-"
+
+
+def _figure(run: ChipRun, name: str) -> str:
+    estimate = getattr(run.result, name)
+    if estimate is None:
+        return "not published"
+    return f"{_scaled(estimate.mean, estimate.unit)} ({estimate.status})"
+
+
+def _scaled(value: float, unit: str) -> str:
+    """Write 1.2e-05 s as 12 us."""
+    if unit not in ("s", "J"):
+        return f"{value:.4g} {unit}"
+    for factor, prefix in ((1, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n")):
+        if value >= factor:
+            return f"{value / factor:.3g} {prefix}{unit}"
+    return f"{value * 1e12:.3g} p{unit}"
+
+
+def _provenance(run: ChipRun) -> None:
+    for name in ("latency", "energy"):
+        estimate = getattr(run.result, name)
+        if estimate is not None:
+            click.echo(f"{name} on {run.chip}: {estimate.formula} ({estimate.source})")

@@ -1,0 +1,114 @@
+"""Pictures of programs and runs. matplotlib is imported when one is drawn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nm_backends.files import atomic_write
+
+if TYPE_CHECKING:
+    from nm_backends.program import Program
+    from nm_backends.result import Result
+
+__all__ = ["crossbar", "draw_crossbar", "draw_membranes", "draw_raster", "picture"]
+
+INSTALL = 'pip install "nm-backends[plot]"'
+
+
+def picture(
+    runs: Sequence[tuple[Program, np.ndarray, Result]], path: str | os.PathLike[str]
+) -> None:
+    """Draw one sample per program: raster, membranes of the output, synapse memory.
+
+    Parameters
+    ----------
+    runs
+        Program, input spikes ``[time, inputs]`` and the result of that single sample, run with
+        ``record=("membrane",)``.
+    path
+        Where to write the PNG file.
+
+    Raises
+    ------
+    ImportError
+        When matplotlib is not installed.
+    """
+    # Figure without pyplot: no global state, no display needed.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(15, 4.2 * len(runs)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(runs), 3, squeeze=False, width_ratios=(5, 5, 4))
+    for (left, middle, right), (program, spikes, result) in zip(axes, runs, strict=True):
+        draw_raster(left, {"input": spikes, **result.layers})
+        left.set_title(f"{program.chip}: spikes of one sample")
+        draw_membranes(middle, result.membranes[program.network.output.name])
+        middle.set_title(f"membranes of {program.network.output.name}")
+        draw_crossbar(right, program)
+    with atomic_write(path) as aside:
+        figure.savefig(aside, format="png", dpi=110)
+
+
+def draw_raster(axes: Any, layers: dict[str, np.ndarray]) -> None:
+    """Draw spikes ``[time, *shape]`` of every layer, stacked, the first one at the bottom."""
+    base = 0
+    ticks = []
+    for i, (name, spikes) in enumerate(layers.items()):
+        flat = spikes.reshape(len(spikes), -1)
+        steps, neurons = np.nonzero(flat)
+        axes.scatter(steps, base + neurons, s=4, marker="s", color=f"C{i}", linewidths=0)
+        ticks.append((base + flat.shape[1] / 2, f"{name} ({flat.shape[1]})"))
+        base += flat.shape[1]
+        axes.axhline(base - 0.5, color="0.8", linewidth=0.8)
+    axes.set_yticks([at for at, _ in ticks], [text for _, text in ticks])
+    axes.set_ylim(-0.5, base - 0.5)
+    axes.set_xlabel("time step")
+
+
+def draw_membranes(axes: Any, membranes: np.ndarray) -> None:
+    """Draw membranes ``[time, *shape]``, one line per neuron."""
+    flat = membranes.reshape(len(membranes), -1)
+    for neuron in range(min(flat.shape[1], 20)):
+        axes.plot(flat[:, neuron], linewidth=1.2, drawstyle="steps-post", label=str(neuron))
+    if flat.shape[1] <= 12:
+        axes.legend(ncols=6, fontsize="x-small", loc="upper left")
+    axes.set_xlabel("time step")
+    axes.set_ylabel("membrane at the end of the step (chip units)")
+
+
+def draw_crossbar(axes: Any, program: Program) -> None:
+    """Draw the weights in the synapse memory, if the chip has one: rows are sources."""
+    weights = crossbar(program)
+    if weights is None:
+        axes.set_axis_off()
+        return
+    limit = max(1, int(np.abs(weights).max()))
+    shown = np.ma.masked_equal(weights, 0)
+    image = axes.imshow(
+        shown, cmap="coolwarm", vmin=-limit, vmax=limit, interpolation="nearest", aspect="auto"
+    )
+    axes.figure.colorbar(image, ax=axes, label="weight in memory")
+    share = np.count_nonzero(weights) / weights.size
+    axes.set_title(f"crossbar: {share:.1%} of {weights.size:,} synapses in use")
+    axes.set_xlabel("neuron")
+    axes.set_ylabel("row")
+
+
+def crossbar(program: Program) -> np.ndarray | None:
+    """Return the weights in the synapse memory ``[row, neuron]``, or None without one."""
+    from nm_backends.registry import get_backend
+
+    stored = program.image.memories.get("synapse")
+    if stored is None or stored.ndim != 2:
+        return None
+    spec = get_backend(program.chip).spec
+    values = stored.astype(np.int64)
+    if spec.sign == "synapse":
+        half = 1 << (spec.weights.bits - 1)
+        return (values + half) % (2 * half) - half  # two's complement
+    return values & spec.weights.maximum  # magnitude; what the other bits mean is the chip's own
