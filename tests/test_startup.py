@@ -1,0 +1,71 @@
+"""The command line starts fast because it imports what it needs, when it needs it."""
+
+import time
+
+import pytest
+
+HEAVY = {"h5py", "lava", "matplotlib", "nir", "norse", "numba", "numpy", "scipy", "torch"}
+
+
+def imported(process):
+    """Top-level names of the modules that a process with ``-X importtime`` imported."""
+    lines = [line for line in process.stderr.splitlines() if line.startswith("import time:")]
+    assert len(lines) > 10, process.stderr
+    return {line.rpartition("|")[2].strip().split(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("--help",),
+        ("--version",),
+        ("check", "--help"),
+        ("chips",),
+        ("chips", "--json"),
+        ("plugins",),
+        ("explain",),
+        ("explain", "NMB001"),
+    ],
+    ids=" ".join,
+)
+def test_light_commands_import_nothing_heavy(python, command):
+    process = python("-X", "importtime", "-m", "nm_backends", *command)
+    assert process.returncode == 0, process.stderr
+    assert imported(process) & HEAVY == set()
+
+
+def test_help_needs_no_rich_either(python):
+    assert "rich" not in imported(python("-X", "importtime", "-m", "nm_backends", "--help"))
+
+
+def test_import_is_light(python):
+    process = python("-X", "importtime", "-c", "import nm_backends")
+    assert imported(process) & (HEAVY | {"click", "rich", "pluggy"}) == set()
+
+
+@pytest.mark.parametrize("chip", ["odin", "tinyodin"])
+def test_check_imports_no_simulator(python, model_file, chip):
+    process = python("-X", "importtime", "-m", "nm_backends", "check", model_file, "--chip", chip)
+    assert process.returncode == 0, process.stdout
+    assert imported(process) & {"numba", "torch", "lava", "norse", "matplotlib"} == set()
+
+
+def best_of(runs, function):
+    """Shortest of several runs: what the machine's other work cannot explain."""
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def test_help_is_quick(python):
+    """0.1 s where it was written; the bound leaves room for slow machines."""
+    assert best_of(5, lambda: python("-m", "nm_backends", "--help")) < 0.6
+
+
+def test_check_is_quick(python, model_file):
+    """0.4 s where it was written; the bound leaves room for slow machines."""
+    command = ("-m", "nm_backends", "check", model_file, "--chip", "tinyodin")
+    assert best_of(4, lambda: python(*command)) < 1.5
