@@ -171,3 +171,58 @@ class Network:
     def output(self) -> Population:
         """The first output population, whose spikes are ``result.spikes``."""
         return self.populations[next(iter(self.outputs.values()))]
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.source}: {_count(self.input_size, 'input')}, "
+            f"{_count(sum(p.size for p in self.neurons), 'neuron')}, "
+            f"{_count(sum(int(p.weights.nnz) for p in self.projections), 'synapse')}"
+        ]
+        lines += [
+            "",
+            *_table(_POPULATION_HEAD, [_population_row(p) for p in self.populations.values()]),
+        ]
+        lines += ["", *_table(_PROJECTION_HEAD, [_projection_row(p) for p in self.projections])]
+        shown = ", ".join(f"{name} shows {pop}" for name, pop in self.outputs.items())
+        lines += ["", f"outputs: {shown}", f"discretisation: {self.discretisation}"]
+        assumed = self.discretisation.assumed
+        if assumed:
+            lines.append(f"assumed: {', '.join(assumed)} (nmb explain CODE)")
+        return "\n".join(lines)
+
+
+_POPULATION_HEAD = ("population", "type", "shape", "decay", "gain", "threshold", "reset")
+_PROJECTION_HEAD = ("projection", "synapses", "weights", "delay", "nodes")
+
+
+def _population_row(p: Population) -> tuple[str, ...]:
+    shape = " x ".join(map(str, p.shape)) or "1"
+    if p.is_input:
+        return (p.name, p.node_type, shape, "", "", "", "")
+    fires = f"{p.spike_cmp} {_span(p.threshold)}" if p.spiking else "-"
+    reset = p.reset if p.spiking else "-"
+    decay = _span(p.decay) if p.decay_syn is None else f"{_span(p.decay_syn)}, {_span(p.decay)}"
+    gain = _span(p.gain) if p.gain_syn is None else f"{_span(p.gain_syn)}, {_span(p.gain)}"
+    return (p.name, p.node_type, shape, decay, gain, fires, reset)
+
+
+def _projection_row(p: Projection) -> tuple[str, ...]:
+    return (p.name, f"{p.weights.nnz:,}", _span(p.weights.data), str(p.delay), " ".join(p.nodes))
+
+
+def _span(values: np.ndarray | None) -> str:
+    """Describe an array by its value, or by its smallest and largest."""
+    if values is None or values.size == 0:
+        return "-"
+    low, high = float(values.min()), float(values.max())
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    lines = [head, *rows]
+    return ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in lines]

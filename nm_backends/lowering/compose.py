@@ -126,11 +126,15 @@ class Composer:
         return Term(add(first, second), tuple(nodes))
 
     def _through(self, node: Node) -> Signal:
-        arriving = self._sum([self.done[p] for p in self.flat.preds[node.name]], self._size(node.name))
+        arriving = self._sum(
+            [self.done[p] for p in self.flat.preds[node.name]], self._size(node.name)
+        )
         if node.kind == "Delay":
             return self._delayed(node, arriving)
         if node.kind not in LINEAR or node.kind == "Flatten":
-            return Signal({k: self._named(t, node) for k, t in arriving.terms.items()}, arriving.bias)
+            return Signal(
+                {k: self._named(t, node) for k, t in arriving.terms.items()}, arriving.bias
+            )
         try:
             return self._transformed(node, arriving)
         except TooManySynapses as problem:

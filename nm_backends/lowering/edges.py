@@ -40,7 +40,9 @@ def _rename(graph: Graph, prefix: str, report: Report) -> None:
             if new is None or not any(edge[side] == name for edge in graph.edges):
                 continue
             way = "to" if side else "from"
-            message = f"edges lead {way} {prefix}{name}, which does not exist; {prefix}{new} is used"
+            message = (
+                f"edges lead {way} {prefix}{name}, which does not exist; {prefix}{new} is used"
+            )
             report.add(W.renamed_edge.at(message, node=f"{prefix}{new}"))
             graph.edges = [_with(edge, side, name, new) for edge in graph.edges]
 
@@ -102,7 +104,9 @@ def _complete(graph: Graph, prefix: str, report: Report) -> None:
     for kind, side in (("Input", 0), ("Output", 1)):
         named = {edge[side] for edge in graph.edges}
         named |= {n.partition(".")[0] for n in named}
-        ends = [n for n, node in graph.nodes.items() if isinstance(node, Node) and node.kind == kind]
+        ends = [
+            n for n, node in graph.nodes.items() if isinstance(node, Node) and node.kind == kind
+        ]
         if len(ends) != 1 or ends[0] in named:
             continue
         other = {edge[1 - side] for edge in graph.edges}

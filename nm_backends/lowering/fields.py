@@ -111,10 +111,7 @@ def _absent(node: Node, name: str, default: Any, report: Report) -> None:
     node.defaulted.add(name)
     if name in _SHAPE_FIELDS or (node.kind == "Flatten"):
         return
-    if name == "stride" and default is None:
-        assumed = "kernel_size"
-    else:
-        assumed = f"{default:g}"
+    assumed = "kernel_size" if default is None else f"{default:g}"
     report.add(
         W.default_field.at(f"{node.kind} has no {name}; {assumed} is assumed", node=node.name)
     )

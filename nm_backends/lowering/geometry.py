@@ -26,7 +26,9 @@ _NEURON_FIELDS = ("tau", "tau_mem", "tau_syn", "r", "v_leak", "v_threshold", "v_
 class ShapeError(Exception):
     """A shape that does not fit, with what was wanted and found."""
 
-    def __init__(self, message: str, wanted: object = "", found: object = "", hint: str = "") -> None:
+    def __init__(
+        self, message: str, wanted: object = "", found: object = "", hint: str = ""
+    ) -> None:
         super().__init__(message)
         self.message, self.wanted, self.found, self.hint = message, wanted, found, hint
 
@@ -61,8 +63,9 @@ def expected_input(node: Node, incoming: Shape | None, report: Report | None) ->
         return _pool(incoming)
     if node.kind == "Flatten":
         declared = node.fields.get("input_type")
-        known = incoming is None and declared and all(n > 0 for n in declared)
-        return tuple(declared) if known else None
+        if incoming is None and declared and all(n > 0 for n in declared):
+            return tuple(declared)
+        return None
     if node.kind in _STATES or node.is_neuron:
         return _elementwise(node, incoming, report)
     return None
@@ -160,7 +163,9 @@ def _report_fit(
         message = f"the parameters have shape {own}; the node has {shape}"
         report.add(W.batch_parameters.at(message, node=node.name))
     size = math.prod(shape)
-    small = [f"{n} {a.shape}" for n, a in arrays.items() if a.size < size and n not in node.defaulted]
+    small = [
+        f"{n} {a.shape}" for n, a in arrays.items() if a.size < size and n not in node.defaulted
+    ]
     if small:
         message = f"used for all {size} elements: {', '.join(small)}"
         report.add(W.broadcast_field.at(message, node=node.name))
@@ -247,7 +252,9 @@ def window(node: Node, into: Shape) -> tuple[Window, ...]:
     for i, size in enumerate(spatial):
         kernel, stride, dilation = kernels[i], strides[i], dilations[i]
         if min(kernel, stride, dilation) < 1:
-            raise KernelError("kernel, stride and dilation are at least 1", 1, (kernel, stride, dilation))
+            raise KernelError(
+                "kernel, stride and dilation are at least 1", 1, (kernel, stride, dilation)
+            )
         before, after = _padding(node, i, len(spatial), size, kernel, stride, dilation)
         axis = Window(size, kernel, stride, before, after, dilation)
         if min(before, after) < 0 or dilation * (kernel - 1) + 1 > size + before + after:

@@ -102,7 +102,9 @@ def _endpoint(graph: Graph, name: str, role: str, prefix: str, report: Report) -
     if rest and isinstance(inner, Graph):
         return _endpoint(inner, rest, role, f"{prefix}{head}.", report)
     hint = did_you_mean(name, graph.nodes)
-    message = f"an edge {'starts' if role == 'pre' else 'ends'} at {prefix}{name}, which does not exist"
+    message = (
+        f"an edge {'starts' if role == 'pre' else 'ends'} at {prefix}{name}, which does not exist"
+    )
     report.add(E.missing_node.at(message, node=f"{prefix}{name}", hint=hint))
     return None
 

@@ -71,7 +71,9 @@ def _look_at(file: Path) -> None:
         with file.open("rb") as handle:
             head = handle.read(4096)
     except FileNotFoundError:
-        raise Refused(E.unreadable_file.at(f"there is no file {file}", hint=_neighbours(file))) from None
+        raise Refused(
+            E.unreadable_file.at(f"there is no file {file}", hint=_neighbours(file))
+        ) from None
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
         raise Refused(E.unreadable_file.at(f"{file} cannot be opened: {reason}")) from None

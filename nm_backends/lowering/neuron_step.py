@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 
 from nm_backends.network import Population
 
 __all__ = ["Stepper"]
 
-_COMPARE = {">": operator.gt, ">=": operator.ge}
+_COMPARE = {">": np.greater, ">=": np.greater_equal}
 
 
 class Stepper:
@@ -25,21 +23,28 @@ class Stepper:
     """
 
     def __init__(self, population: Population, batch: int) -> None:
-        self.p = population
         shape = (batch, population.size)
-        start = np.zeros(population.size) if population.v0 is None else population.v0
-        self.v = np.array(np.broadcast_to(start, shape), dtype=np.float64)
-        self.i = np.zeros(shape) if population.decay_syn is not None else None
+        zero, one = np.zeros(population.size), np.ones(population.size)
+
+        def known(values: np.ndarray | None, default: np.ndarray) -> np.ndarray:
+            return default if values is None else values
+
+        self.spiking, self.rule = population.spiking, population.reset
+        self.decay, self.gain = known(population.decay, zero), known(population.gain, one)
+        self.leak, self.threshold = known(population.leak, zero), known(population.threshold, one)
+        self.v_reset = known(population.v_reset, zero)
+        self.decay_syn, self.gain_syn = population.decay_syn, known(population.gain_syn, one)
+        self.v = np.array(np.broadcast_to(known(population.v0, zero), shape), dtype=np.float64)
+        self.i = np.zeros(shape)
         self.compare = _COMPARE[population.spike_cmp]
 
     def step(self, drive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Advance one step with input ``drive``; return spikes (bool) and membrane."""
-        p, current = self.p, drive
-        if self.i is not None:
-            self.i = p.decay_syn * self.i + p.gain_syn * drive
-            current = self.i
-        v = p.decay * self.v + p.gain * current + p.leak
-        if not p.spiking:
+        current = drive
+        if self.decay_syn is not None:
+            current = self.i = self.decay_syn * self.i + self.gain_syn * drive
+        v = self.decay * self.v + self.gain * current + self.leak
+        if not self.spiking:
             self.v = v
             return np.zeros(0, dtype=bool), v
         spikes, self.v = self._fire(v)
@@ -47,11 +52,11 @@ class Stepper:
 
     def _fire(self, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Compare and reset; ``before`` is the comparison with the last step's membrane."""
-        rule, threshold = self.p.reset, self.p.threshold
+        rule, threshold = self.rule, self.threshold
         if rule in ("zero", "subtract", "none"):
             spikes = self.compare(v, threshold)
             if rule == "zero":
-                v = np.where(spikes, self.p.v_reset, v)
+                v = np.where(spikes, self.v_reset, v)
             elif rule == "subtract":
                 v = v - spikes * threshold
             return spikes, v

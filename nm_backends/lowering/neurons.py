@@ -105,7 +105,9 @@ def _dynamics(
     if "tau_syn" in values:
         tau_syn = values["tau_syn"]
         w_in = settings.w_in(node, values["w_in"], tau_syn)
-        made.decay_syn, made.gain_syn = _pair(node, "tau_syn", tau_syn, "w_in", w_in, settings, report)
+        made.decay_syn, made.gain_syn = _pair(
+            node, "tau_syn", tau_syn, "w_in", w_in, settings, report
+        )
     made.decay, made.gain = _pair(node, name, values[name], "r", values["r"], settings, report)
     made.leak = (1.0 - made.decay) * values["v_leak"]
 
@@ -188,9 +190,7 @@ def _more(indices: np.ndarray) -> str:
     return f" (and {indices.size - 1} more)" if indices.size > 1 else ""
 
 
-def _integrator_gain(
-    node: Node, r: np.ndarray, settings: Settings, report: Report
-) -> np.ndarray:
+def _integrator_gain(node: Node, r: np.ndarray, settings: Settings, report: Report) -> np.ndarray:
     wild = np.flatnonzero(~np.isfinite(r))
     if wild.size:
         message = f"r[{wild[0]}] is {r[wild[0]]}{_more(wild)}"

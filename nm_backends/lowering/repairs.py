@@ -1,6 +1,6 @@
-"""Rules of the lowering that warn (NMB1xx): what was repaired in a file, and what had to be assumed."""
+"""Rules of the lowering that warn (NMB1xx): what was repaired and what had to be assumed."""
 
-# ruff: noqa: D401, D404 - the first line of a rule says what was done
+# ruff: noqa: D401 - the first line of a rule says what was done
 from __future__ import annotations
 
 from typing import Any

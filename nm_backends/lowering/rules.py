@@ -1,4 +1,4 @@
-"""Rules of the lowering that refuse a model (NMB0xx); what it repairs or assumes is in `repairs`."""
+"""Rules of the lowering that refuse a model (NMB0xx); for those that warn see `repairs`."""
 
 # ruff: noqa: D401, D404 - the first line of a rule says what is wrong
 from __future__ import annotations

@@ -103,7 +103,9 @@ class Settings:
         if said is not None:
             return said
         if not self.framework and any(n.kind in SPIKING for n in self.flat.nodes.values()):
-            message = "whether neurons fire at their threshold or above it is not known; > is assumed"
+            message = (
+                "whether neurons fire at their threshold or above it is not known; > is assumed"
+            )
             hint = "SpikingJelly means '>=': say Discretisation(spike_cmp='>=') or the framework"
             self.report.add(W.assumed_comparison.at(message, hint=hint))
         return self.conventions.spike_cmp
@@ -132,7 +134,11 @@ class Settings:
             said = "zero"
             if v_leak.any() or v_reset.any():
                 self._assumed.setdefault("v0", []).append(node.name)
-        words = {"zero": np.zeros_like(v_leak), "v_leak": v_leak, "v_reset": v_reset}
+        words: dict[str, np.ndarray] = {
+            "zero": np.zeros_like(v_leak),
+            "v_leak": v_leak,
+            "v_reset": v_reset,
+        }
         if isinstance(said, str):
             return words[said].copy()
         return self._values(node, "v0", said, v_leak)
@@ -217,9 +223,7 @@ class Settings:
         return {n: per_node.get(n, default) for n in neurons} if per_node else default
 
     def _per_node(self, name: str, kinds: frozenset[str]) -> dict[str, Any]:
-        found = {
-            n: self._ask(name, n) for n, node in self.flat.nodes.items() if node.kind in kinds
-        }
+        found = {n: self._ask(name, n) for n, node in self.flat.nodes.items() if node.kind in kinds}
         return {n: value for n, value in found.items() if value is not None}
 
 
@@ -341,5 +345,3 @@ class _Checker:
 
 def _article(kind: str) -> str:
     return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind} node"
-
-

@@ -17,8 +17,6 @@ from nm_backends.rules import Report
 __all__ = ["Shape", "Shapes", "infer_shapes"]
 
 
-
-
 class Shapes:
     """Input and output shape of every node, by full name."""
 
