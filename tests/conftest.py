@@ -13,7 +13,7 @@ TOY = ROOT / "examples" / "toy_chip_plugin"
 
 @pytest.fixture
 def nmb(tmp_path, monkeypatch):
-    """Run ``nmb`` in this process and an empty directory: ``nmb("check", model, "--chip", "odin")``.
+    """Run ``nmb`` in this process, in an empty directory: ``nmb("check", path, "--chip", "odin")``.
 
     Gives click's result: ``exit_code``, ``stdout``, ``stderr``, ``output``.
     """
