@@ -70,7 +70,7 @@ class ToyBackend:
         resources = [
             Resource("neurons", image.registers["NEURONS"], NEURONS),
             Resource("inputs", network.input_size, INPUTS),
-            Resource("synapses", np.count_nonzero(image.memories["synapse"]), SPEC.synapses),
+            Resource("synapses", int(np.count_nonzero(image.memories["synapse"])), SPEC.synapses),
         ]
         layout = {"first": np.array(list(first.values()))}
         return Mapping(image, layout, resources, Fit(fits), Report("toy", network.source))
