@@ -1,0 +1,103 @@
+"""What a backend tells an export about events: which words go in, and what comes out.
+
+A backend of an event-driven chip offers ``plan_events(program, spikes) -> EventPlan`` (``spikes``
+as for ``program.run``, or None) and ``restore_stream(image, neurons) -> list[Transaction]``. Both
+are optional: without them an export holds the programming stream alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = ["EventPlan", "InputEvents", "OutputEvent", "SampleEvents"]
+
+
+@dataclass(frozen=True)
+class InputEvents:
+    """AER words that one input spike stands for; one line of the input map.
+
+    In each step the lines are gone through in their order.
+
+    Parameters
+    ----------
+    node, neuron
+        Which input; node ``""`` is what is sent in every step, spikes or not.
+    delay
+        Steps after which they are sent.
+    words
+        AER words.
+    note
+        What they do, for people.
+    """
+
+    node: str
+    neuron: int
+    delay: int
+    words: tuple[int, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class OutputEvent:
+    """Which neuron of the model an output address means.
+
+    ``counts`` is False for an address that shows the same spike a second time (a duplicate that
+    exists for its row) and for one that is no neuron's.
+    """
+
+    address: int
+    node: str
+    neuron: int
+    counts: bool = True
+
+
+@dataclass
+class SampleEvents:
+    """One sample: what is sent in each step, and what is expected to come out.
+
+    Parameters
+    ----------
+    steps
+        AER words of each step, uint32.
+    out_event, out_address
+        Output events in order: index of the causing input event in the sample, and address.
+    """
+
+    steps: list[np.ndarray]
+    out_event: np.ndarray
+    out_address: np.ndarray
+
+    @property
+    def out_step(self) -> np.ndarray:
+        """Step in which each output event is caused."""
+        ends = np.cumsum([len(words) for words in self.steps])
+        return np.searchsorted(ends, self.out_event, side="right")
+
+
+@dataclass
+class EventPlan:
+    """Everything about events that an export writes down.
+
+    Parameters
+    ----------
+    inputs, outputs
+        The maps.
+    state
+        Neurons whose initial state has to be restored before a sample.
+    order
+        How the words of a step are ordered, in words for people.
+    idle_cycles
+        Clock cycles without an output request after which the chip is idle for certain.
+    samples
+        Empty when no spikes were given.
+    """
+
+    inputs: Sequence[InputEvents]
+    outputs: Sequence[OutputEvent]
+    state: Sequence[int]
+    order: str = ""
+    idle_cycles: int = 0
+    samples: Sequence[SampleEvents] = field(default=())

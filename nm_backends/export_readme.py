@@ -1,0 +1,53 @@
+"""The ``README.txt`` of an export: for the person at the bench, who knows nothing of us."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nm_backends.aer import EventPlan
+    from nm_backends.chip import ChipSpec
+    from nm_backends.program import Program
+
+__all__ = ["readme"]
+
+_EVENT_FILES = {
+    "input_map.csv": """\
+the AER words that one spike of an input means. In each time step go
+through the lines from top to bottom: a line without node is sent in
+every step, any other once for each spike of that input neuron (delay
+steps ago)""",
+    "output_map.csv": """\
+the neuron of the model that an output address means; counts = 0: it
+shows a spike for the second time, do not count it""",
+    "aer.txt": "the events of the samples (below)",
+    "expected.csv": "the output events that must come back (below)",
+}
+
+
+def readme(program: Program, spec: ChipSpec, plan: EventPlan | None, names: Sequence[str]) -> str:
+    """Return the text of ``README.txt`` for an export that holds the files ``names``."""
+    title = f"nm-backends export for {spec.name}"
+    listed = "\n".join(_entry(name, text) for name, text in _EVENT_FILES.items() if name in names)
+    driving = ""
+    if plan:
+        driving = _template("export_driving").format(
+            idle_cycles=plan.idle_cycles, order=f"\n{plan.order}\n" if plan.order else ""
+        )
+    return _template("export_readme").format(
+        chip=spec.name,
+        rule="=" * len(title),
+        source=program.network.source,
+        event_files=listed + "\n" if listed else "",
+        driving=driving,
+    )
+
+
+def _entry(name: str, text: str) -> str:
+    return f"{name:<17}" + text.replace("\n", "\n" + 17 * " ")
+
+
+def _template(name: str) -> str:
+    return (files("nm_backends") / "data" / f"{name}.txt").read_text(encoding="utf-8")
