@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from nm_backends.discretisation import (
     CONVENTIONS,
-    IF_GAINS,
-    RESETS,
-    START_WORDS,
     W_IN_RULE,
     Discretisation,
 )
 from nm_backends.lowering import repairs as W
 from nm_backends.lowering import rules as E
-from nm_backends.lowering.fields import as_array, clean, did_you_mean, text
+from nm_backends.lowering.fields import as_array, clean, text
 from nm_backends.lowering.graph import Flat
 from nm_backends.lowering.model import NEURONS, SPIKING, Node
+from nm_backends.lowering.settings_check import (
+    CUBA,
+    DISCRETISATION_FIELDS,
+    FIRING,
+    Checker,
+    Source,
+)
 from nm_backends.network import Reset, SpikeCmp
 from nm_backends.rules import Report
 
@@ -30,22 +32,6 @@ __all__ = ["METADATA_KEY", "Settings"]
 
 METADATA_KEY = "nm_backends"
 _DEFAULT_DT = 1e-4
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "framework": tuple(CONVENTIONS),
-    "spike_cmp": (">", ">="),
-    "if_gain": IF_GAINS,
-    "reset": RESETS,
-}
-_WORDS = {"v0": START_WORDS, "w_in": (W_IN_RULE,)}
-_CUBA = frozenset({"CubaLIF", "CubaLI"})
-_FIRING = SPIKING - {"Threshold"}
-_PER_NODE = {"reset": _FIRING, "graded": SPIKING, "v0": NEURONS, "w_in": _CUBA, "v_reset": _FIRING}
-_FIELDS = tuple(f.name for f in fields(Discretisation) if f.name != "assumed")
-# What our frontends note for the reader's information only.
-_INFORMATION = frozenset(
-    {"assumed", "framework_version", "version", "exporter", "reset_delay", "reset_mechanism"}
-)
-Source = dict[str, Any]
 
 
 class Settings:
@@ -55,10 +41,10 @@ class Settings:
         self, flat: Flat, user: Discretisation | None, report: Report, *, strict: bool = True
     ) -> None:
         self.flat, self.report, self.strict = flat, report, strict
-        self.user = _Checker(flat, report, user=True).check(_of_user(user))
-        self.graph = _Checker(flat, report).check(_of_metadata(flat.metadata))
+        self.user = Checker(flat, report, user=True).check(_of_user(user))
+        self.graph = Checker(flat, report).check(_of_metadata(flat.metadata))
         self.nodes = {
-            name: _Checker(flat, report, node=node).check(_of_metadata(node.metadata))
+            name: Checker(flat, report, node=node).check(_of_metadata(node.metadata))
             for name, node in flat.nodes.items()
         }
         self.framework: str | None = self._ask("framework")
@@ -140,7 +126,7 @@ class Settings:
             "v_reset": v_reset,
         }
         if isinstance(said, str):
-            return words[said].copy()
+            return np.array(words[said])
         return self._values(node, "v0", said, v_leak)
 
     def v_reset(self, node: Node, from_file: np.ndarray) -> np.ndarray:
@@ -204,7 +190,7 @@ class Settings:
             spike_cmp=self.spike_cmp,
             v0=self._resolved_v0(said.get("v0")),
             if_gain=self.if_gain,  # type: ignore[arg-type]
-            w_in={**self._per_node("w_in", _CUBA), **self._replaced} or None,
+            w_in={**self._per_node("w_in", CUBA), **self._replaced} or None,
             v_reset=self._resolved_v_reset() or None,
             snap=self.snap,
             assumed=tuple(sorted(c for c in self.report.codes if "NMB120" <= c <= "NMB129")),
@@ -212,7 +198,7 @@ class Settings:
 
     def _resolved_v_reset(self) -> dict[str, Any]:
         lost = dict.fromkeys(self._assumed.get("v_reset", ()), 0.0)
-        return {**lost, **self._per_node("v_reset", _FIRING)}
+        return {**lost, **self._per_node("v_reset", FIRING)}
 
     def _resolved_v0(self, said: Any) -> Any:
         per_node = self._per_node("v0", NEURONS)
@@ -241,7 +227,11 @@ def _listed(names: list[str]) -> str:
 def _of_user(user: Discretisation | None) -> Source:
     if user is None:
         return {}
-    return {name: getattr(user, name) for name in _FIELDS if getattr(user, name) is not None}
+    return {
+        name: getattr(user, name)
+        for name in DISCRETISATION_FIELDS
+        if getattr(user, name) is not None
+    }
 
 
 def _of_metadata(metadata: Mapping[str, Any]) -> Source:
@@ -266,82 +256,3 @@ def _plain(value: Any) -> Any:
     if array is None:
         return value
     return array.reshape(-1)[0].item() if array.size == 1 else array
-
-
-class _Checker:
-    """Checks one source of settings; wrong entries are reported and left out."""
-
-    def __init__(
-        self, flat: Flat, report: Report, *, user: bool = False, node: Node | None = None
-    ) -> None:
-        self.flat, self.report, self.user, self.node = flat, report, user, node
-
-    def check(self, source: Source) -> Source:
-        return {name: value for name, value in source.items() if self.entry(name, value)}
-
-    def entry(self, name: str, value: Any) -> bool:
-        if name not in _FIELDS:
-            if name not in _INFORMATION:
-                message = f"{name!r} is not a field of Discretisation"
-                self.refuse(message, did_you_mean(name, _FIELDS))
-            return False
-        if not isinstance(value, Mapping):
-            return self.value(name, value, "")
-        if name not in _PER_NODE:
-            return self.refuse(f"{name} is one value for the whole model")
-        fine = [self.name(name, key) and self.value(name, v, str(key)) for key, v in value.items()]
-        return all(fine)
-
-    def name(self, name: str, key: Any) -> bool:
-        kinds = _PER_NODE[name]
-        node = self.flat.nodes.get(str(key))
-        if node is not None and node.kind in kinds:
-            return True
-        names = [n for n, item in self.flat.nodes.items() if item.kind in kinds]
-        hint = did_you_mean(str(key), names) or f"no node of this model has a {name}"
-        if node is not None:
-            return self.refuse(f"{name} is given for {key!r}, which is {_article(node.kind)}", hint)
-        message = f"{name} is given for {clean(key)!r}, which the model does not have"
-        rule = E.unknown_name if self.user else W.unused_metadata
-        self.report.add(rule.at(message, hint=hint))
-        return False
-
-    def value(self, name: str, value: Any, key: str) -> bool:
-        of = f" of {key}" if key else ""
-        if name in _CHOICES:
-            if isinstance(value, str) and value in _CHOICES[name]:
-                return True
-            close = did_you_mean(value, _CHOICES[name]) if isinstance(value, str) else ""
-            listed = ", ".join(_CHOICES[name])
-            hint = f"{close} (all: {listed})" if close.startswith("did") else f"one of: {listed}"
-            return self.refuse(f"{name}{of} is {value!r}", hint)
-        if name == "snap":
-            return isinstance(value, (bool, int, np.bool_)) or self.refuse(f"snap is {value!r}")
-        if isinstance(value, str):
-            words = _WORDS.get(name, ())
-            wanted = " or ".join([*words, "a number"])
-            return value in words or self.refuse(f"{name}{of} is {value!r}", f"give {wanted}")
-        return self.number(name, value, of, bool(key) or self.node is not None)
-
-    def number(self, name: str, value: Any, of: str, for_node: bool) -> bool:
-        if name == "graded" and not for_node:
-            return self.refuse("graded is {node name: factor}", f"found {value!r}")
-        array = as_array(value)
-        if array is None or array.size == 0 or not np.isfinite(array).all():
-            return self.refuse(f"{name}{of} is {value!r}", "give finite numbers")
-        single = name in ("dt", "graded") or not for_node
-        if single and array.size != 1:
-            return self.refuse(f"{name}{of} must be one number", f"found {array.size}")
-        if name == "dt" and not (0 < float(array.reshape(-1)[0]) < math.inf):
-            return self.refuse(f"dt is {value!r}", "dt is a positive number of seconds")
-        return True
-
-    def refuse(self, message: str, hint: str = "") -> bool:
-        rule = E.bad_discretisation if self.user else W.unused_metadata
-        node = self.node.name if self.node else ""
-        self.report.add(rule.at(message, node=node, hint=hint))
-        return False
-
-
-def _article(kind: str) -> str:
-    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind} node"
