@@ -14,7 +14,10 @@ from typing import Any
 import numba
 import numpy as np
 
-__all__ = ["grow", "kernel", "ring_pop", "ring_push", "saturate"]
+__all__ = ["RING", "grow", "kernel", "ring_pop", "ring_push", "saturate"]
+
+RING = 256
+"""Room in the storage of a FIFO, a power of two, whatever the depth of the chip's."""
 
 
 def kernel(signature: Any = None) -> Callable[[Callable[..., Any]], Any]:
@@ -24,7 +27,7 @@ def kernel(signature: Any = None) -> Callable[[Callable[..., Any]], Any]:
     ----------
     signature
         Numba signature. Entry points give theirs, so that they are compiled exactly once, and so
-        that functions can be handed to them as pointers; helpers leave it out and are inlined.
+        that functions can be handed to them as pointers; helpers leave it out.
     """
     arguments = () if signature is None else (signature,)
     decorate: Callable[[Callable[..., Any]], Any] = numba.njit(*arguments, cache=True, nogil=True)
@@ -38,29 +41,27 @@ def saturate(value: int, low: np.int16, high: np.int16) -> np.int16:
 
 
 @kernel()
-def ring_push(ring: np.ndarray, state: np.ndarray, item: int) -> bool:
-    """Append to a FIFO; False, and nothing stored, when it is full.
+def ring_push(queue: Any, item: int, depth: int) -> bool:
+    """Append to a FIFO; False, and nothing stored, when ``depth`` items are held.
 
     Parameters
     ----------
-    ring
-        Storage; its size is the depth.
-    state
-        int64 ``[2]``: index of the oldest item, number of items held.
+    queue
+        Record with ``items`` (an array of `RING` integers), ``head`` (place of the oldest item) and
+        ``held`` (how many there are). A record, because arrays would be counted references.
     """
-    if state[1] == ring.size:
+    if queue.held >= depth:
         return False
-    end = state[0] + state[1]
-    ring[end if end < ring.size else end - ring.size] = item
-    state[1] += 1
+    queue.items[queue.head + queue.held & RING - 1] = item
+    queue.held += 1
     return True
 
 
 @kernel()
-def ring_pop(ring: np.ndarray, state: np.ndarray) -> None:
+def ring_pop(queue: Any) -> None:
     """Free the place of the oldest item of a FIFO."""
-    state[0] = state[0] + 1 if state[0] + 1 < ring.size else 0
-    state[1] -= 1
+    queue.head = queue.head + 1 & RING - 1
+    queue.held -= 1
 
 
 @kernel()

@@ -15,12 +15,14 @@ from nm_backends.eventcore.logs import BatchLog
 from nm_backends.eventcore.machine import (
     CORE,
     DROPS,
+    EVENT_COUNTS,
     NEURONS,
     OUTPUTS,
     POPS,
     SOPS,
     STALL,
     TALLY,
+    WORK,
 )
 from nm_backends.eventcore.simulator import MAX_POPS, EventSimulator
 
@@ -72,9 +74,9 @@ def run_batch(
         status = np.zeros(4, np.int64)
         synapses = simulator.synapses.copy() if plastic else simulator.synapses
         out, used = run(
-            simulator.model.execute, simulator.config, simulator.neurons, simulator.neurons.copy(),
-            simulator.synapses, synapses, simulator._ring(), operations, bounds, *chunk,
-            marks, mark_bounds, membranes, np.zeros((0, 4), np.int32), tally, dropped, status,
+            simulator.model.execute, simulator.config, np.zeros(1, WORK), simulator.neurons,
+            simulator.neurons.copy(), simulator.synapses, synapses, operations, bounds, *chunk, marks,
+            mark_bounds, membranes, np.zeros((0, EVENT_COUNTS), np.int32), tally, dropped, status,
         )  # fmt: skip
         return out[:used], status
 

@@ -17,11 +17,11 @@ from numba import types
 from nm_backends.eventcore.machine import (
     CONFIG,
     CORE,
-    DROPS,
+    EVENT_COUNTS,
     OUTPUTS,
     POPS,
     ROOM,
-    STALL,
+    WORK,
     CoreModel,
     execute_signature,
     serve,
@@ -29,9 +29,8 @@ from nm_backends.eventcore.machine import (
 from nm_backends.eventcore.operations import KIND_SHIFT, VIRTUAL
 from nm_backends.fixed import grow, kernel, ring_pop, ring_push
 
-__all__ = ["EVENT_COUNTS", "LIVELOCK", "compile_fast"]
+__all__ = ["LIVELOCK", "compile_fast"]
 
-EVENT_COUNTS = (CORE, STALL, POPS, DROPS)  # columns of the per-event log
 LIVELOCK = 1
 
 
@@ -42,71 +41,92 @@ def compile_fast(model: CoreModel) -> Any:
     neurons, synapses = (numba.from_dtype(d)[::1] for d in (model.neurons, model.synapses))
     ints, table = types.int64[::1], types.int64[:, ::1]
     arguments = (
-        types.FunctionType(execute), numba.from_dtype(CONFIG)[::1],
-        neurons, neurons, synapses, synapses, types.int32[::1],
-        types.int32[::1], ints, types.int64, types.int64,
+        types.FunctionType(execute), numba.from_dtype(CONFIG)[::1], numba.from_dtype(WORK)[::1],
+        neurons, neurons, synapses, synapses, types.int32[::1], ints, types.int64, types.int64,
         ints, ints, types.int16[:, ::1], types.int32[:, ::1], table, table, ints,
     )  # fmt: skip
     return kernel(types.Tuple((ints, types.int64))(*arguments))(_run_samples)
 
 
+@kernel()
+def _advance(
+    execute: Any, config: Any, neurons: Any, synapses: Any, work: Any, operations: np.ndarray,
+    begin: int, until: int,
+) -> None:  # fmt: skip
+    """Go on from within ``work.event`` until the event ``until`` is done; the hot loop.
+
+    Comes back early when the room for outputs or the budget of pops is used up.
+    """
+    while work.used + ROOM <= work.out.size:
+        popped = work.held != 0
+        if popped:
+            if work.budget == 0:
+                break
+            operation = np.int64(work.items[work.head])
+        else:
+            if work.event == until:
+                break
+            work.event += 1
+            work.budget = config.max_pops
+            operation = np.int64(operations[begin + work.event])
+            if operation >> KIND_SHIFT <= VIRTUAL:
+                ring_push(work, operation, config.fifo_depth)
+                work.tally[CORE] += 1
+                continue
+        serve(execute, config, neurons, synapses, work, operation)
+        if popped:
+            ring_pop(work)
+            work.tally[POPS] += 1
+            work.budget -= 1
+
+
 def _run_samples(
-    execute: Any, config: Any, rest_neurons: Any, neurons: Any, rest_synapses: Any, synapses: Any,
-    ring: np.ndarray, operations: np.ndarray, offsets: np.ndarray, first: int, stop: int,
+    execute: Any, configs: Any, works: Any, rest_neurons: Any, neurons: Any, rest_synapses: Any,
+    synapses: Any, operations: np.ndarray, offsets: np.ndarray, first: int, stop: int,
     marks: np.ndarray, mark_offsets: np.ndarray, membranes: np.ndarray, log: np.ndarray,
     tally: np.ndarray, dropped: np.ndarray, status: np.ndarray,
-) -> tuple[np.ndarray, int]:
+) -> tuple[np.ndarray, int]:  # fmt: skip
     """Run samples ``first .. stop - 1``, each from the rest state, when there is one.
 
     An empty ``rest_neurons`` goes on from the present state. ``status`` is left 0, or holds
     `LIVELOCK`, the sample, the event and the neuron whose row was served last.
     """
-    held = np.zeros(2, np.int64)
-    out = np.empty(4 * ROOM, np.int64)
-    before = np.empty(4, np.int64)
-    used = 0
-    setup, state, weights = config[0], neurons[0], synapses[0]
+    out, used = np.empty(4 * ROOM, np.int64), 0
+    before = np.empty(EVENT_COUNTS, np.int64)
+    config, work, state, weights = configs[0], works[0], neurons[0], synapses[0]
     for sample in range(first, stop):
         if rest_neurons.size:
             neurons[0] = rest_neurons[0]
-            if setup.plastic:
+            if config.plastic:
                 synapses[0] = rest_synapses[0]
-        begin = offsets[sample]
+        begin, last = offsets[sample], offsets[sample + 1] - offsets[sample] - 1
         mark, last_mark = mark_offsets[sample], mark_offsets[sample + 1]
-        while mark < last_mark and marks[mark] < 0:
-            membranes[mark] = state.membrane
-            mark += 1
-        counts, lost, start = tally[sample], dropped[sample], used
-        for event in range(offsets[sample + 1] - begin):
-            operation = operations[begin + event]
-            if log.size:
-                before[:] = counts[:4]
-            if operation >> KIND_SHIFT <= VIRTUAL:
-                ring_push(ring, held, operation)
-                counts[CORE] += 1
-            else:
-                out = grow(out, used, ROOM)
-                used = serve(
-                    execute, setup, state, weights, ring, held, operation, event,
-                    out, used, counts, lost,
-                )  # fmt: skip
-            budget = setup.max_pops
-            while held[1]:
-                if budget == 0:
-                    status[:] = (LIVELOCK, sample, event, ring[held[0]] & 0xFF)
-                    return out, used
-                budget -= 1
-                out = grow(out, used, ROOM)
-                used = serve(
-                    execute, setup, state, weights, ring, held, ring[held[0]], event,
-                    out, used, counts, lost,
-                )  # fmt: skip
-                ring_pop(ring, held)
-            counts[POPS] += setup.max_pops - budget
-            if log.size:
-                log[begin + event] = counts[:4] - before
-            while mark < last_mark and marks[mark] <= event:
+        start = used
+        work.tally[:] = 0
+        work.dropped[:] = 0
+        work.event = -1
+        while True:
+            while mark < last_mark and marks[mark] <= work.event:
                 membranes[mark] = state.membrane
                 mark += 1
-        counts[OUTPUTS] += used - start
+            if work.event == last:
+                break
+            until = marks[mark] if mark < last_mark else last
+            if log.size:
+                until = work.event + 1
+                before[:] = work.tally[:EVENT_COUNTS]
+            while work.event < until or work.held:
+                work.used = 0
+                _advance(execute, config, state, weights, work, operations, begin, until)
+                if work.held and work.budget == 0:
+                    status[:] = (LIVELOCK, sample, work.event, work.items[work.head] & 0xFF)
+                    return out, used
+                out = grow(out, used, work.used)
+                out[used : used + work.used] = work.out[: work.used]
+                used += work.used
+            if log.size:
+                log[begin + work.event] = work.tally[:EVENT_COUNTS] - before
+        work.tally[OUTPUTS] = used - start
+        tally[sample] += work.tally
+        dropped[sample] += work.dropped
     return out, used

@@ -17,20 +17,22 @@ import numpy as np
 from numba import types
 
 from nm_backends.eventcore.operations import ARGUMENT, KIND_SHIFT, KINDS, LEAK_ALL, ROW
-from nm_backends.fixed import kernel, ring_push
+from nm_backends.fixed import RING, kernel, ring_push
 
 __all__ = [
-    "CONFIG", "CORE", "DROPS", "NEURONS", "OUTPUTS", "POPS", "ROOM", "SOPS", "STALL", "TALLY",
-    "CoreModel", "configure", "execute_signature", "serve",
-]
+    "CONFIG", "CORE", "DROPS", "EVENT_COUNTS", "NEURONS", "OUTPUTS", "POPS", "ROOM", "SOPS",
+    "STALL", "TALLY", "WORK", "CoreModel", "configure", "execute_signature", "serve",
+]  # fmt: skip
 
 NEURONS = 256
 ROOM = NEURONS + 1  # outputs that one operation can cause, at most
 
 CORE, STALL, POPS, DROPS, SOPS, OUTPUTS, TALLY = range(7)
+EVENT_COUNTS = 4  # those up to DROPS are also kept per event
 
 CONFIG = np.dtype(
     [
+        ("fifo_depth", np.int64),
         ("closed", np.int64),  # spikes go back into the scheduler
         ("from_rows", np.int64),  # outputs are the rows served, not the spikes generated
         ("row_position", np.int64),  # neuron at which a row's own address goes out
@@ -44,6 +46,26 @@ CONFIG = np.dtype(
     ],
     align=True,
 )
+
+WORK = np.dtype(
+    [
+        ("items", np.int32, RING),  # the scheduler
+        ("head", np.int64),
+        ("held", np.int64),
+        ("event", np.int64),  # index of the input event at work
+        ("budget", np.int64),  # pops left to it
+        ("tally", np.int64, TALLY),
+        ("dropped", np.int64, NEURONS),
+        ("used", np.int64),
+        ("out", np.int64, 8 * ROOM),  # event << 8 | address
+    ],
+    align=True,
+)
+"""What changes while an engine runs, besides neurons and synapses.
+
+One record rather than many arrays: within a kernel a record is a bare pointer, an array a counted
+reference, and counting costs more than a row of neurons.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +119,7 @@ def configure(
     config = np.zeros(1, CONFIG)
     sweep = 2 * neurons
     words = 2 * NEURONS // 8
+    config["fifo_depth"] = model.fifo_depth
     config["closed"], config["from_rows"], config["row_position"] = closed, from_rows, row_position
     config["length"] = [sweep + model.row_tail, 2, 2, sweep, 2, words, words * NEURONS]
     config["sops"] = [neurons, 1, 0, 0, 1, 0, 0]
@@ -108,34 +131,32 @@ def configure(
 
 @kernel()
 def serve(
-    execute: Any, config: Any, neurons: Any, synapses: Any, ring: np.ndarray, held: np.ndarray,
-    operation: int, event: int, out: np.ndarray, used: int, tally: np.ndarray, dropped: np.ndarray,
-) -> int:
-    """Execute one operation: push and put out its spikes; return how many outputs there are now.
+    execute: Any, config: Any, neurons: Any, synapses: Any, work: Any, operation: int
+) -> None:
+    """Execute one operation, push its spikes and put them out.
 
-    ``out`` receives ``event << 8 | address``. A spike that finds the scheduler full is lost there,
-    but appears at the output all the same (``scheduler.v``, ``aer_out.v``).
+    A spike that finds the scheduler full is lost there, but appears at the output all the same
+    (``scheduler.v``, ``aer_out.v``). There must be `ROOM` for outputs.
     """
     kind = operation >> KIND_SHIFT
     fired = execute(neurons, synapses, operation)
-    tally[CORE] += config.length[kind]
-    tally[SOPS] += config.sops[kind]
-    if config.from_rows:
-        if kind == ROW:
-            out[used] = event << 8 | operation & ARGUMENT
-            used += 1
-            if config.row_position != config.last[ROW]:
-                tally[STALL] += config.output_cycles
-    if fired == 0:
-        return used
+    work.tally[CORE] += config.length[kind]
+    work.tally[SOPS] += config.sops[kind]
+    if config.from_rows and kind == ROW:
+        _put_out(config, work, kind, operation & ARGUMENT, config.row_position)
     for j in range(fired):
         neuron = np.int64(neurons.fired[j])
-        if config.closed and not ring_push(ring, held, neuron):
-            tally[DROPS] += 1
-            dropped[neuron] += 1
+        if config.closed and not ring_push(work, neuron, config.fifo_depth):
+            work.tally[DROPS] += 1
+            work.dropped[neuron] += 1
         if not config.from_rows:
-            out[used] = event << 8 | neuron
-            used += 1
-            if neuron * config.sweeps[kind] != config.last[kind]:
-                tally[STALL] += config.output_cycles
-    return used
+            _put_out(config, work, kind, neuron, neuron * config.sweeps[kind])
+
+
+@kernel()
+def _put_out(config: Any, work: Any, kind: int, address: int, position: int) -> None:
+    """Output an address, and count the stall unless it comes with the operation's last cycle."""
+    work.out[work.used] = work.event << 8 | address
+    work.used += 1
+    if position != config.last[kind]:
+        work.tally[STALL] += config.output_cycles

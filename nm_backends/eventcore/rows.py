@@ -15,7 +15,6 @@ __all__ = ["collect_fired", "integrate", "keep_enabled", "leak", "toward_zero"]
 
 _LOWEST = np.int16(-32768)
 _ZERO = np.int16(0)
-_BLOCK = 32
 
 
 @kernel()
@@ -51,19 +50,21 @@ def toward_zero(value: np.int16, strength: np.int16) -> np.int16:
 
 @kernel()
 def collect_fired(
-    membrane: np.ndarray, threshold: np.ndarray, fired: np.ndarray, count: int
+    membrane: np.ndarray, threshold: np.ndarray, hits: np.ndarray, fired: np.ndarray, count: int
 ) -> int:
-    """Reset every neuron at or above threshold and list it in ``fired``; return how many."""
+    """Reset every neuron at or above threshold and list it in ``fired``; return how many.
+
+    ``hits`` is scratch, uint8, zero from ``count`` on. It is searched eight neurons at a time.
+    """
+    for k in range(count):
+        hits[k] = membrane[k] >= threshold[k]
     found = 0
-    for begin in range(0, count, _BLOCK):
-        end = min(begin + _BLOCK, count)
-        top = _LOWEST
-        for k in range(begin, end):
-            top = max(top, np.int16(membrane[k] - threshold[k]))
-        if top < _ZERO:
+    words = hits.view(np.uint64)
+    for word in range(words.size):
+        if words[word] == 0:
             continue
-        for k in range(begin, end):
-            if membrane[k] >= threshold[k]:
+        for k in range(8 * word, 8 * word + 8):
+            if hits[k]:
                 membrane[k] = _ZERO
                 fired[found] = k
                 found += 1

@@ -12,9 +12,9 @@ import numpy as np
 from nm_backends.chip import ChipSpec
 from nm_backends.errors import UserError
 from nm_backends.eventcore.errors import LivelockError
-from nm_backends.eventcore.fast import EVENT_COUNTS, LIVELOCK, compile_fast
+from nm_backends.eventcore.fast import LIVELOCK, compile_fast
 from nm_backends.eventcore.logs import EventLog, Snapshots
-from nm_backends.eventcore.machine import CORE, DROPS, NEURONS, POPS, SOPS, STALL, TALLY, CoreModel
+from nm_backends.eventcore.machine import CORE, DROPS, EVENT_COUNTS, NEURONS, POPS, SOPS, STALL, TALLY, WORK, CoreModel
 from nm_backends.eventcore.timed import (
     BACK_TO_BACK,
     IDLE,
@@ -30,6 +30,8 @@ __all__ = ["MAX_POPS", "Driving", "EventSimulator"]
 
 MAX_POPS = 1 << 17
 """Scheduled events that one input event may cause before it counts as a livelock (67 M cycles)."""
+
+_SETTLED = 8  # idle cycles after which the chip counts as done, however it is driven
 
 Driving = Literal["idle", "back_to_back", "scheduled"]
 _DRIVING = {"idle": IDLE, "back_to_back": BACK_TO_BACK, "scheduled": SCHEDULED}
@@ -131,7 +133,7 @@ class EventSimulator(ABC):
         self._prepare(operations, max_pops, ack_delay=0)
         saved = self._save()
         run = compile_fast(self.model)
-        log = np.zeros((total, len(EVENT_COUNTS)), np.int32)
+        log = np.zeros((total, EVENT_COUNTS), np.int32)
         tally, dropped = np.zeros((1, TALLY), np.int64), np.zeros((1, NEURONS), np.int64)
         membranes = np.zeros((total if membrane else 0, NEURONS), np.int16)
         outputs, states = [], []
@@ -139,9 +141,8 @@ class EventSimulator(ABC):
             marks = np.arange(end - begin if membrane else 0)
             status = np.zeros(4, np.int64)
             out, used = run(
-                self.model.execute, self.config, self.neurons[:0], self.neurons,
-                self.synapses[:0], self.synapses, self._ring(), operations[begin:end],
-                np.array([0, end - begin]), 0, 1, marks, np.array([0, marks.size]),
+                self.model.execute, self.config, np.zeros(1, WORK), self.neurons[:0], self.neurons,
+                self.synapses[:0], self.synapses, operations[begin:end], np.array([0, end - begin]), 0, 1, marks, np.array([0, marks.size]),
                 membranes[begin:end], log[begin:end], tally, dropped, status,
             )  # fmt: skip
             self._raise_livelock(status, begin, max_pops, saved)
@@ -190,21 +191,20 @@ class EventSimulator(ABC):
         self._prepare(operations, max_pops, ack_delay)
         saved = self._save()
         timing = np.zeros(1, TIMING)
-        timing[0] = (_DRIVING[driving], idle_cycles, release_delay, 0)
+        timing["driving"], timing["idle_cycles"] = _DRIVING[driving], idle_cycles
+        timing["release_delay"] = release_delay
         run = compile_timed(self.model)
         stamps = np.zeros((total, len(STAMPS)), np.int64)
         counts, dropped = np.zeros((total, TALLY), np.int64), np.zeros(NEURONS, np.int64)
         outputs, states = [], []
-        settled = idle_cycles if driving == "idle" else 8
         for begin, end, snap in _segments(snaps, total):
             status = np.zeros(4, np.int64)
             out, cycles, used, now = run(
-                self.model.execute, self.config, timing, self.neurons, self.synapses, self._ring(),
-                operations[begin:end], schedule, stamps[begin:end], counts[begin:end], dropped,
+                self.model.execute, self.config, timing, np.zeros(1, WORK), self.neurons,
+                self.synapses, operations[begin:end], schedule, stamps[begin:end], counts[begin:end], dropped,
                 status,
             )  # fmt: skip
             self._raise_livelock(status, begin, max_pops, saved)
-            timing["start"] = now - settled + 1
             outputs.append((out[:used] & 0xFF, (out[:used] >> 8) + begin, cycles[:used]))
             states += [self._snapshot()] * snap
         addresses, causes, cycles = (np.concatenate(part) for part in zip(*outputs, strict=True))
@@ -212,15 +212,13 @@ class EventSimulator(ABC):
             addresses.astype(np.uint8), causes.astype(np.int32),
             *(counts[:, column].astype(np.int32) for column in (CORE, STALL, POPS, DROPS)),
             dropped, int(counts[:, SOPS].sum()), snapshots=_stack(snaps, states),
-            out_cycle=cycles, total_cycles=int(now),
+            out_cycle=cycles,
+            total_cycles=int(now) + (idle_cycles if driving == "idle" else _SETTLED) - 1,
         )  # fmt: skip
         for column, name in enumerate(STAMPS[:4]):
             setattr(log, f"ev_{name}_cycle", stamps[:, column].copy())
         log.ev_reqdn_cycles = stamps[:, 4].astype(np.int32)
         return log
-
-    def _ring(self) -> np.ndarray:
-        return np.zeros(self.model.fifo_depth, np.int32)
 
     def _prepare(self, operations: np.ndarray, max_pops: int, ack_delay: int) -> None:
         if max_pops < 1:

@@ -22,6 +22,7 @@ from nm_backends.eventcore.machine import (
     POPS,
     ROOM,
     STALL,
+    WORK,
     CoreModel,
     execute_signature,
     serve,
@@ -40,14 +41,15 @@ TIMING = np.dtype(
         ("driving", np.int64),
         ("idle_cycles", np.int64),
         ("release_delay", np.int64),
-        ("start", np.int64),  # first cycle of the run; the chip is idle from there on
+        ("now", np.int64),
+        ("link_free", np.int64),  # first cycle in which the output link is not busy
+        ("request", np.int64),  # cycle in which REQ rises for the next event, or _NEVER
     ],
     align=True,
 )
 
 _NEVER = np.int64(-1)
 _SYNCHRONISER = 2  # flip-flops between REQ and the controller
-_SETTLED = 8  # idle cycles after which the final state counts as final
 
 
 @cache
@@ -55,10 +57,11 @@ def compile_timed(model: CoreModel) -> Any:
     """Return `_run_timed` for the state of one chip, compiled or from the cache on disk."""
     execute = execute_signature(model.neurons, model.synapses)
     neurons, synapses = (numba.from_dtype(d)[::1] for d in (model.neurons, model.synapses))
+    config, timing, work = (numba.from_dtype(d)[::1] for d in (CONFIG, TIMING, WORK))
     ints, table = types.int64[::1], types.int64[:, ::1]
     arguments = (
-        types.FunctionType(execute), numba.from_dtype(CONFIG)[::1], numba.from_dtype(TIMING)[::1],
-        neurons, synapses, types.int32[::1], types.int32[::1], ints, table, table, ints, ints,
+        types.FunctionType(execute), config, timing, work, neurons, synapses,
+        types.int32[::1], ints, table, table, ints, ints,
     )  # fmt: skip
     result = types.Tuple((ints, ints, types.int64, types.int64))
     return kernel(result(*arguments))(_run_timed)
@@ -66,118 +69,112 @@ def compile_timed(model: CoreModel) -> Any:
 
 @kernel()
 def _serve_at(
-    execute: Any, config: Any, neurons: Any, synapses: Any, ring: np.ndarray, held: np.ndarray,
-    operation: int, event: int, start: int, out: np.ndarray, out_cycle: np.ndarray, used: int,
-    tally: np.ndarray, dropped: np.ndarray,
-) -> tuple[int, int, int]:
-    """Serve an operation from cycle ``start``; return outputs, end, first cycle of a free link.
+    execute: Any, config: Any, clock: Any, neurons: Any, synapses: Any, work: Any, operation: int,
+    out_cycle: np.ndarray, first: int,
+) -> None:  # fmt: skip
+    """Serve an operation from cycle ``clock.now`` on and set the cycles of its outputs.
 
     A neuron is written in the second of its two cycles, where it also raises the output request;
     the link is then busy for ``output_cycles``, and the controller waits in front of the next
     neuron.
     """
     kind = operation >> KIND_SHIFT
-    first, stall = used, tally[STALL]
-    used = serve(
-        execute, config, neurons, synapses, ring, held, operation, event, out, used, tally, dropped
-    )
-    free = start
-    for j in range(first, used):
-        position = config.row_position if config.from_rows else (out[j] & 0xFF) * config.sweeps[kind]
-        cycle = start + 2 * position + 2 + config.output_cycles * (j - first)
-        out_cycle[j] = cycle
-        free = cycle + config.output_cycles
-    return used, start + config.length[kind] + tally[STALL] - stall, free
-
-
-def _run_timed(
-    execute: Any, config: Any, timing: Any, neurons: Any, synapses: Any, ring: np.ndarray,
-    operations: np.ndarray, schedule: np.ndarray, stamps: np.ndarray, counts: np.ndarray,
-    dropped: np.ndarray, status: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """Run events; return outputs, their cycles, how many, and the cycle of the end.
-
-    The arbitration in WAIT is, in this order: output link busy, full scheduler, input request
-    other than bistability, scheduler, bistability request (``controller.v``, next state of WAIT).
-    """
-    setup, clock, state, weights = config[0], timing[0], neurons[0], synapses[0]
-    held = np.zeros(2, np.int64)
-    out, out_cycle = np.empty(4 * ROOM, np.int64), np.empty(4 * ROOM, np.int64)
-    total, used, event = operations.size, 0, -1
-    now = free = clock.start
-    budget = setup.max_pops
-    request = _first_request(clock, schedule)
-    while True:
-        now = max(now, free)
-        following = event + 1
-        pending = following < total and request != _NEVER
-        visible = pending and request + _SYNCHRONISER <= now
-        bistable = visible and operations[following] >> KIND_SHIFT >= BISTABLE_ROW
-        out = grow(out, used, ROOM)
-        out_cycle = grow(out_cycle, used, ROOM)
-        if visible and held[1] < ring.size and not (bistable and held[1]):
-            event, budget = following, setup.max_pops
-            now, free, used = _accept(
-                execute, setup, clock, state, weights, ring, held, operations[event], event, now,
-                free, out, out_cycle, used, stamps[event], counts[event], dropped,
-            )  # fmt: skip
-            stamps[event, REQ] = request
-            request = now
-            if clock.driving == IDLE:
-                request = _NEVER
-            elif clock.driving == SCHEDULED and event + 1 < total:
-                request = max(now, schedule[event + 1])
-        elif held[1]:
-            if budget == 0:
-                status[:] = (LIVELOCK, 0, event, ring[held[0]] & 0xFF)
-                return out, out_cycle, used, now
-            budget -= 1
-            used, now, free = _serve_at(
-                execute, setup, state, weights, ring, held, ring[held[0]], event, now + 1,
-                out, out_cycle, used, counts[event], dropped,
-            )  # fmt: skip
-            ring_pop(ring, held)
-            counts[event, POPS] += 1
-            stamps[event, DONE] = now
-        elif pending:
-            now = request + _SYNCHRONISER
-        elif following < total:
-            request = now + clock.idle_cycles - 1
-        else:
-            settled = clock.idle_cycles if clock.driving == IDLE else _SETTLED
-            return out, out_cycle, used, now + settled - 1
-
-
-@kernel()
-def _first_request(clock: Any, schedule: np.ndarray) -> int:
-    if clock.driving == IDLE:
-        return _NEVER
-    if clock.driving == SCHEDULED and schedule.size:
-        return max(clock.start, schedule[0])
-    return np.int64(clock.start)
+    stall = work.tally[STALL]
+    work.used = 0
+    serve(execute, config, neurons, synapses, work, operation)
+    for j in range(work.used):
+        address = work.out[j] & 0xFF
+        position = config.row_position if config.from_rows else address * config.sweeps[kind]
+        cycle = clock.now + 2 * position + 2 + config.output_cycles * j
+        out_cycle[first + j] = cycle
+        clock.link_free = cycle + config.output_cycles
+    clock.now += config.length[kind] + work.tally[STALL] - stall
 
 
 @kernel()
 def _accept(
-    execute: Any, config: Any, clock: Any, neurons: Any, synapses: Any, ring: np.ndarray,
-    held: np.ndarray, operation: int, event: int, now: int, free: int, out: np.ndarray,
-    out_cycle: np.ndarray, used: int, stamps: np.ndarray, tally: np.ndarray, dropped: np.ndarray,
-) -> tuple[int, int, int]:
-    """Take an input event in WAIT at cycle ``now``; return the next WAIT, the free link, outputs.
+    execute: Any, config: Any, clock: Any, neurons: Any, synapses: Any, work: Any, operation: int,
+    out_cycle: np.ndarray, first: int, stamps: np.ndarray,
+) -> None:  # fmt: skip
+    """Take an input event in WAIT; the next WAIT is when the host's release has come through.
 
-    ACK is high from the end of the operation until the host's release has passed the synchroniser.
+    ACK is high from the end of the operation on.
     """
-    start = now + 1
+    stamps[REQ] = clock.request
+    clock.now += 1
+    stamps[ACCEPT] = clock.now
     if operation >> KIND_SHIFT <= VIRTUAL:
-        ring_push(ring, held, operation)
-        tally[CORE] += 1
-        end = start + 1
+        ring_push(work, operation, config.fifo_depth)
+        work.tally[CORE] += 1
+        clock.now += 1
     else:
-        used, end, free = _serve_at(
-            execute, config, neurons, synapses, ring, held, operation, event, start,
-            out, out_cycle, used, tally, dropped,
-        )  # fmt: skip
-    stamps[ACCEPT], stamps[ACK] = start, end
+        _serve_at(execute, config, clock, neurons, synapses, work, operation, out_cycle, first)
+    stamps[ACK] = clock.now
     stamps[REQDN] = clock.release_delay + _SYNCHRONISER + 1
-    stamps[DONE] = end + stamps[REQDN]
-    return stamps[DONE], free, used
+    clock.now += stamps[REQDN]
+
+
+@kernel()
+def _next_request(clock: Any, schedule: np.ndarray, event: int) -> int:
+    """Return when REQ rises for ``event``, the handshake before being over; or not yet known."""
+    if clock.driving == IDLE:
+        return _NEVER
+    if clock.driving == SCHEDULED and event < schedule.size:
+        return max(clock.now, schedule[event])
+    return np.int64(clock.now)
+
+
+def _run_timed(
+    execute: Any, configs: Any, clocks: Any, works: Any, neurons: Any, synapses: Any,
+    operations: np.ndarray, schedule: np.ndarray, stamps: np.ndarray, counts: np.ndarray,
+    dropped: np.ndarray, status: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, int, int]:  # fmt: skip
+    """Run events; return outputs, their cycles, how many, and the first cycle of the final idleness.
+
+    The arbitration in WAIT is, in this order: output link busy, full scheduler, input request
+    other than bistability, scheduler, bistability request (``controller.v``, next state of WAIT).
+    """
+    config, clock, work, state, weights = configs[0], clocks[0], works[0], neurons[0], synapses[0]
+    out, out_cycle, used = np.empty(4 * ROOM, np.int64), np.empty(4 * ROOM, np.int64), 0
+    work.event = -1
+    clock.request = _next_request(clock, schedule, 0)
+    while True:
+        clock.now = max(clock.now, clock.link_free)
+        following = work.event + 1
+        pending = following < operations.size and clock.request != _NEVER
+        visible = pending and clock.request + _SYNCHRONISER <= clock.now
+        bistable = visible and operations[following] >> KIND_SHIFT >= BISTABLE_ROW
+        work.used = 0
+        out, out_cycle = grow(out, used, ROOM), grow(out_cycle, used, ROOM)
+        if visible and work.held < config.fifo_depth and not (bistable and work.held):
+            work.event, work.budget = following, config.max_pops
+            work.tally[:] = 0
+            _accept(
+                execute, config, clock, state, weights, work, np.int64(operations[following]),
+                out_cycle, used, stamps[following],
+            )  # fmt: skip
+            clock.request = _next_request(clock, schedule, following + 1)
+        elif work.held:
+            if work.budget == 0:
+                status[:] = (LIVELOCK, 0, work.event, work.items[work.head] & 0xFF)
+                break
+            work.budget -= 1
+            clock.now += 1
+            operation = np.int64(work.items[work.head])
+            _serve_at(execute, config, clock, state, weights, work, operation, out_cycle, used)
+            ring_pop(work)
+            work.tally[POPS] += 1
+        elif pending:
+            clock.now = clock.request + _SYNCHRONISER
+            continue
+        elif following < operations.size:
+            clock.request = clock.now + clock.idle_cycles - 1
+            continue
+        else:
+            break
+        out[used : used + work.used] = work.out[: work.used]
+        used += work.used
+        stamps[work.event, DONE] = clock.now
+        counts[work.event] = work.tally
+    dropped[:] += work.dropped
+    return out, out_cycle, used, clock.now

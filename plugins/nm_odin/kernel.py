@@ -101,7 +101,9 @@ def _after_sweep(neurons: Any, any_fired: bool, reference: bool) -> int:
     """Reset the neurons that fired and, where there is learning, bring calcium and flags along."""
     fired = 0
     if any_fired:
-        fired = collect_fired(neurons.membrane, neurons.threshold, neurons.fired, NEURONS)
+        fired = collect_fired(
+            neurons.membrane, neurons.threshold, neurons.hits, neurons.fired, NEURONS
+        )
     if neurons.learning:
         if reference:
             following = 0

@@ -15,6 +15,7 @@ NEURON_STATE = np.dtype(
         ("leak", np.int16, NEURONS),  # 0 where leak_en is 0
         ("enabled", np.uint8, NEURONS),
         ("fired", np.int16, NEURONS),
+        ("hits", np.uint8, NEURONS),  # scratch
         ("learning", np.int64),  # some neuron has ca_en, or a flag is still set
         # SDSP: state, then parameters
         ("calcium", np.int16, NEURONS),

@@ -29,6 +29,7 @@ NEURON_STATE = np.dtype(
         ("leak", np.int16, NEURONS),
         ("enabled", np.uint8, NEURONS),
         ("fired", np.int16, NEURONS),
+        ("hits", np.uint8, NEURONS),  # scratch
         ("count", np.int64),  # neurons that rows and time references of all neurons visit
     ],
     align=True,
@@ -87,7 +88,7 @@ def execute(neurons: Any, synapses: Any, operation: int) -> int:
         return _touch(neurons, k, saturate(membrane[k] + signed, _LOW, _HIGH))
     if not any_fired:
         return 0
-    fired = collect_fired(membrane, threshold, neurons.fired, count)
+    fired = collect_fired(membrane, threshold, neurons.hits, neurons.fired, count)
     return keep_enabled(neurons.fired, fired, neurons.enabled)
 
 
