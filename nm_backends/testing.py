@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from nm_backends.program import Program
     from nm_backends.registry import Plugin
 
-__all__ = ["CASES", "Case", "cases_for", "random_model", "random_spikes", "temporary_plugin"]
+__all__ = [
+    "CASES",
+    "Case",
+    "cases_for",
+    "conventions",
+    "random_model",
+    "random_spikes",
+    "temporary_plugin",
+]
 
 COUNTERS = ("events_in", "events_out", "sops", "cycles", "dropped")
 
@@ -115,7 +123,8 @@ def random_spikes(
     return (rng.random((steps, batch, inputs)) < rate).astype(np.uint8)
 
 
-def _conventions() -> Discretisation:
+def conventions() -> Discretisation:
+    """Return what a ``.nir`` file does not say, for `random_model`."""
     from nm_backends.discretisation import Discretisation
 
     return Discretisation(dt=1e-3, reset="zero", spike_cmp=">", v0="zero", if_gain="r")
@@ -124,7 +133,7 @@ def _conventions() -> Discretisation:
 def _program(chip: str, seed: int = 0) -> Program:
     from nm_backends.compile import compile_model
 
-    return compile_model(random_model(seed), chip, _conventions(), random_spikes(seed + 1))
+    return compile_model(random_model(seed), chip, conventions(), random_spikes(seed + 1))
 
 
 def _same(a: np.ndarray, b: np.ndarray, what: str) -> None:
@@ -309,11 +318,11 @@ def check_agrees_with_compile(chip: str) -> None:
     sizes = [(3, 2), (12, 10, 4), (1, 1), (4, limit // 2, 3), (4, limit + 1), (4, limit, 1)]
     for seed, shape in enumerate(sizes):
         model = random_model(seed, shape, density=0.5)
-        report = check(model, chip, _conventions())
+        report = check(model, chip, conventions())
         assert report.codes <= known, report.codes - known
         refused = None
         try:
-            compile_model(model, chip, _conventions())
+            compile_model(model, chip, conventions())
         except CompileError as error:
             refused = error.report
         assert report.ok == (refused is None), f"{shape}: check {report}, compile {refused}"
@@ -327,7 +336,7 @@ def too_many_neurons_are_refused(chip: str) -> None:
     from nm_backends.registry import get_backend
 
     limit = get_backend(chip).spec.neurons
-    report = check(random_model(0, (2, limit + 1), density=0.2), chip, _conventions())
+    report = check(random_model(0, (2, limit + 1), density=0.2), chip, conventions())
     assert not report.ok
     assert any(str(limit) in str(finding) for finding in report.errors)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from nm_backends.cli.output import echo_json, json_option
@@ -23,16 +21,13 @@ def export_command(program: str, output: str, spikes: str | None, as_json: bool)
     """
     from nm_backends.artifact import load
     from nm_backends.cli.spikes import read_spikes
+    from nm_backends.export import export
 
     loaded = load(program)
     source = read_spikes(spikes) if spikes else None
-    if source:
-        loaded.export(output, spikes=source.spikes)
-    else:
-        loaded.export(output)
-    files = sorted(os.listdir(output))
+    written = export(loaded, output, source.spikes if source else None)
     if as_json:
-        echo_json({"directory": output, "files": files})
+        echo_json({"directory": output, "files": [path.name for path in written]})
         return
-    for name in files:
-        click.echo(os.path.join(output, name))
+    for path in written:
+        click.echo(path)

@@ -1,0 +1,107 @@
+"""``nmb run`` and ``nmb export``."""
+
+import json
+
+import numpy as np
+import pytest
+
+from nm_backends.cli.batches import run_in_slices
+from nm_backends.testing import random_model, random_spikes
+
+
+@pytest.fixture
+def program(nmb, model_file):
+    """Compile the small model: a file name."""
+    result = nmb("compile", model_file, "--chip", "tinyodin", "-o", "small.nmb")
+    assert result.exit_code == 0, result.output
+    return "small.nmb"
+
+
+def test_run(nmb, program, spike_file):
+    result = nmb("run", program, "--input", spike_file)
+    assert result.exit_code == 0, result.output
+    assert "sops per sample" in result.stdout
+    assert "written" not in result.stdout
+
+
+def test_run_writes_everything(nmb, program, spike_file, tmp_path):
+    command = ("run", program, "--input", spike_file, "-o", "out.npz", "--record", "membrane")
+    assert "written: out.npz" in nmb(*command).stdout
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as out:
+        assert {"spikes", "readout", "layers/if1", "membranes/if2", "counters/sops"} <= set(out)
+        assert out["spikes"].shape == (20, 5, 4)
+        assert out["counters/dropped"].shape == (5,)
+    assert [p.name for p in tmp_path.glob(".*")] == []
+
+
+def test_run_json(nmb, program, spike_file):
+    said = json.loads(nmb("run", program, "--input", spike_file, "--json").stdout)
+    assert said["samples"] == 5
+    assert len(said["prediction"]) == 5
+    assert said["sops_per_sample"] > 0
+
+
+def test_labels_give_the_accuracy(nmb, program, spike_file, tmp_path):
+    predicted = json.loads(nmb("run", program, "--input", spike_file, "--json").stdout)
+    labels = np.array(predicted["prediction"])
+    labels[0] += 1
+    np.savez(tmp_path / "labelled.npz", spikes=random_spikes(1), labels=labels)
+    said = json.loads(nmb("run", program, "--input", "labelled.npz", "--json").stdout)
+    assert said["accuracy"] == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("form", ["npy", "one array", "without batch"])
+def test_input_files(nmb, program, tmp_path, form):
+    spikes = random_spikes(1)
+    path = tmp_path / ("in.npy" if form == "npy" else "in.npz")
+    if form == "npy":
+        np.save(path, np.asfortranarray(spikes.astype(bool)))
+    elif form == "one array":
+        np.savez_compressed(path, anything=spikes.astype(np.float32))
+    else:
+        np.savez(path, spikes=spikes[:, 0])
+    assert nmb("run", program, "--input", path, "-o", "out.npz").exit_code == 0
+    with np.load(tmp_path / "out.npz") as out:
+        assert out["spikes"].shape == ((20, 4) if form == "without batch" else (20, 5, 4))
+
+
+def test_reference(nmb, model_file, spike_file):
+    result = nmb("run", model_file, "--reference", "--input", spike_file, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["samples"] == 5
+
+
+def test_discretisation_needs_a_model(nmb, program, spike_file):
+    result = nmb("run", program, "--input", spike_file, "--dt", "1e-3")
+    assert result.exit_code == 2
+    assert "--reference" in result.output
+
+
+def test_export(nmb, program, spike_file, tmp_path):
+    result = nmb("export", program, "-o", "build", "--input", spike_file, "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert said["directory"] == "build"
+    assert sorted(said["files"]) == sorted(p.name for p in (tmp_path / "build").iterdir())
+    assert any("aer" in name for name in said["files"])
+    assert "build" in nmb("export", program, "-o", "build").stdout
+
+
+def test_slices_give_the_result_of_one_run():
+    from nm_backends.compile import compile_model
+    from nm_backends.testing import conventions
+
+    program = compile_model(random_model(0), "tinyodin", conventions())
+    spikes = random_spikes(2, batch=11)
+    whole = program.run(spikes, record=("membrane",))
+    steps = []
+    parts = run_in_slices(program, spikes, ("membrane",), steps.append, size=4)
+    assert steps == [4, 4, 3]
+    np.testing.assert_array_equal(whole.spikes, parts.spikes)
+    np.testing.assert_array_equal(whole.readout, parts.readout)
+    for kind in ("layers", "membranes", "counters"):
+        for name, values in getattr(whole, kind).items():
+            np.testing.assert_array_equal(values, getattr(parts, kind)[name])
+    for name in ("energy", "latency"):
+        if getattr(whole, name) is not None:
+            np.testing.assert_allclose(getattr(whole, name).value, getattr(parts, name).value)
