@@ -89,6 +89,7 @@ def test_export(nmb, program, spike_file, tmp_path):
 
 def test_slices_give_the_result_of_one_run():
     from nm_backends.compile import compile_model
+
     from nm_backends.testing import conventions
 
     program = compile_model(random_model(0), "tinyodin", conventions())
