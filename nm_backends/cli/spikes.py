@@ -80,7 +80,8 @@ def _load(path: str) -> tuple[np.ndarray, np.ndarray | None]:
             names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
             others = [name for name in names if name != "labels"]
             if "spikes" not in names and len(others) != 1:
-                raise ValueError(f"no array 'spikes' among {', '.join(names[:10]) or 'nothing'}")
+                there = f"among {', '.join(names[:10])}" if names else "and no other array"
+                raise ValueError(f"no array 'spikes' {there}")
             spikes = _read_member(archive, "spikes" if "spikes" in names else others[0])
             return spikes, _read_member(archive, "labels") if "labels" in names else None
 
@@ -102,6 +103,8 @@ def _read_array(file: Any, name: str) -> np.ndarray:
     if dtype.hasobject:
         raise ValueError(f"array {name} holds Python objects, which are never loaded from a file")
     size = dtype.itemsize * int(np.prod(np.array(shape, dtype=object), initial=1))
+    if min(shape, default=1) < 0:
+        raise ValueError(f"array {name} has the shape {shape}")
     if size > LIMIT:
         raise ValueError(f"array {name} would take {size / 2**30:.0f} GiB")
     data = file.read(size)
