@@ -9,12 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nm_backends.api import lower as lower
+    from nm_backends.api import reference as reference
     from nm_backends.artifact import load as load
     from nm_backends.compile import check as check
     from nm_backends.compile import compile_model as compile
     from nm_backends.discretisation import Discretisation as Discretisation
-    from nm_backends.lowering import lower as lower
-    from nm_backends.lowering import to_nir as to_nir
+    from nm_backends.frontends import to_nir as to_nir
     from nm_backends.network import Network as Network
     from nm_backends.program import CompileOptions as CompileOptions
     from nm_backends.program import Program as Program
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from nm_backends.result import Result as Result
     from nm_backends.rules import CompileError as CompileError
     from nm_backends.rules import Report as Report
-    from nm_backends.run import reference as reference
 
 __version__ = "0.1.0"
 
@@ -38,9 +38,9 @@ _HOME = {
     "chips": "registry",
     "compile": "compile:compile_model",
     "load": "artifact",
-    "lower": "lowering",
-    "reference": "run",
-    "to_nir": "lowering",
+    "lower": "api",
+    "reference": "api",
+    "to_nir": "frontends",
 }
 
 __all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604
