@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nm_backends.image import Image
 from nm_backends.network import Network
 from nm_backends.rules import Report
+
+if TYPE_CHECKING:
+    from nm_backends.result import Result
 
 __all__ = ["CompileOptions", "Fit", "Mapping", "PopulationFit", "Program", "Resource"]
 
@@ -26,10 +32,20 @@ class CompileOptions:
     scale
         How real weights become integers: ``auto`` (calibrated when spikes are given, else
         ``maxabs``), ``maxabs`` or ``calibrated``.
+    row_pairs
+        Whether inputs with weights of both signs get one row for each sign also on a chip where
+        every synapse has its own: ``auto`` (by calibration), ``never`` or ``always``. It costs rows
+        and events, and lets the order of events tell excitation from inhibition.
+    settle
+        Whether thresholds are out of reach while the charge of a step arrives, and are tested once
+        at its end, as the model does: ``auto`` (by calibration, where the chip can do it),
+        ``never`` or ``always``. It costs two rows per population and events in every step.
     """
 
     order: Literal["auto", "ascending", "excitatory_first", "inhibitory_first"] = "auto"
     scale: Literal["auto", "maxabs", "calibrated"] = "auto"
+    row_pairs: Literal["auto", "never", "always"] = "auto"
+    settle: Literal["auto", "never", "always"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,9 @@ class Resource:
     def percent(self) -> float:
         """Share in use, 0 to 100."""
         return 100.0 * self.used / self.available if self.available else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.used:,} of {self.available:,} ({self.percent:.1f} %)"
 
 
 @dataclass(frozen=True)
@@ -89,11 +108,15 @@ class Mapping:
     resources: list[Resource]
     fit: Fit
     report: Report
+    metadata: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass
 class Program:
-    """A network compiled for one chip."""
+    """A network compiled for one chip.
+
+    ``metadata`` says what the compiler chose (``order``, ...) and measured on the calibration.
+    """
 
     chip: str
     network: Network
@@ -104,3 +127,56 @@ class Program:
     report: Report
     options: CompileOptions = field(default_factory=CompileOptions)
     metadata: dict[str, object] = field(default_factory=dict)
+
+    def run(
+        self,
+        spikes: Any,
+        record: Sequence[str] = (),
+        threads: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Result:
+        """Execute the image on spikes, bit for bit as the chip does.
+
+        Parameters
+        ----------
+        spikes
+            See `nm_backends.spikes.prepare`.
+        record
+            ``"membrane"`` records the membranes at the end of each step, in chip units.
+        threads
+            By default one per usable core; the result does not depend on it.
+        progress
+            Called with the number of samples that were finished since the last call.
+        """
+        from nm_backends.run import run_program
+
+        return run_program(self, spikes, record, threads, progress)
+
+    def learn(self, spikes: Any, targets: Any, epochs: int = 1) -> Any:
+        """Train on the chip; no chip of this version can do it.
+
+        Raises
+        ------
+        UserError
+            Always: it says what is missing.
+        """
+        from nm_backends.run import refuse_learning
+
+        raise refuse_learning(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the program to a ``.nmb`` file; see `nm_backends.load`."""
+        from nm_backends.artifact import save
+
+        save(self, path)
+
+    def export(self, directory: str | os.PathLike[str], spikes: Any = None) -> list[Path]:
+        """Write what programs and drives the real chip; see `nm_backends.export.export`."""
+        from nm_backends.export import export
+
+        return export(self, directory, spikes)
+
+    def __str__(self) -> str:
+        from nm_backends.tables import program_text
+
+        return program_text(self)

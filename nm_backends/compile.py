@@ -1,0 +1,122 @@
+"""From a model to a program: lower, check, map. All findings at once, then an error or a program."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nm_backends.errors import UserError
+from nm_backends.lowering import lower_collect
+from nm_backends.network import Network
+from nm_backends.program import CompileOptions, Program
+from nm_backends.registry import get_backend, rules_of
+from nm_backends.rules import CompileError, Report
+
+if TYPE_CHECKING:
+    from nm_backends.chip import Backend
+    from nm_backends.discretisation import Discretisation
+
+__all__ = ["check", "compile_model"]
+
+
+def check(model: Any, chip: str, discretisation: Discretisation | None = None) -> Report:
+    """Say everything that is in the way of a model on a chip, and what it will cost.
+
+    Parameters
+    ----------
+    model
+        A `Network`, or whatever `nm_backends.lower` takes.
+    chip
+        Name of a registered chip.
+
+    Returns
+    -------
+    Report
+        ``ok`` exactly when `compile_model` succeeds.
+    """
+    return _checked(model, chip, discretisation)[1]
+
+
+def compile_model(
+    model: Any,
+    chip: str,
+    discretisation: Discretisation | None = None,
+    calibrate: Any = None,
+    options: CompileOptions | None = None,
+) -> Program:
+    """Quantise and place a model.
+
+    Parameters
+    ----------
+    model, chip, discretisation
+        As for `check`.
+    calibrate
+        Typical input spikes, in any form that ``program.run`` takes: scales, leaks, thresholds and
+        the order of events are then chosen so that the chip does what the model does on them.
+    options
+        Choices; see `CompileOptions`.
+
+    Returns
+    -------
+    Program
+        ``program.report`` holds everything that was found.
+
+    Raises
+    ------
+    CompileError
+        When the model cannot be lowered or does not fit; with all findings.
+    UserError
+        When the calibration spikes do not belong to the model.
+    """
+    network, report, backend = _checked(model, chip, discretisation)
+    if network is None or not report.ok:
+        raise CompileError(report)
+    chosen = options or CompileOptions()
+    calibration = _calibration(network, calibrate)
+    if chosen.scale == "calibrated" and calibration is None:
+        raise UserError(
+            "scale='calibrated' needs calibration spikes", "give calibrate=spikes, or scale='auto'"
+        )
+    mapping = backend.map(network, chosen, calibration)
+    report.extend(mapping.report.diagnostics)
+    if not report.ok:
+        raise CompileError(report)
+    return Program(
+        chip,
+        network,
+        mapping.image,
+        mapping.layout,
+        mapping.resources,
+        mapping.fit,
+        report,
+        chosen,
+        mapping.metadata,
+    )
+
+
+def _checked(
+    model: Any, chip: str, discretisation: Discretisation | None
+) -> tuple[Network | None, Report, Backend]:
+    """Lower a model and ask all rules of the chip, and those that plugins add."""
+    backend = get_backend(chip)
+    network, lowered = lower_collect(model, discretisation)
+    report = replace(lowered, chip=chip, diagnostics=list(lowered.diagnostics))
+    if network is not None:
+        for rule in (*backend.rules, *rules_of(chip)):
+            if rule.check is not None:
+                report.extend(rule.check(network, backend.spec))
+    return network, report, backend
+
+
+def _calibration(network: Network, spikes: Any) -> np.ndarray | None:
+    if spikes is None:
+        return None
+    from nm_backends.spikes import prepare
+
+    try:
+        counts = prepare(network, spikes).counts
+    except UserError as error:
+        raise UserError(f"calibration: {error}", error.hint) from error
+    return counts if counts.size and counts.any() else None

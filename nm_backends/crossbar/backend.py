@@ -1,0 +1,115 @@
+"""The `nm_backends.chip.Backend` of any crossbar chip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from nm_backends.cost import estimate
+from nm_backends.crossbar import execute as runner
+from nm_backends.crossbar.chip import CrossbarChip
+from nm_backends.rules import Rule
+
+if TYPE_CHECKING:
+    from nm_backends.aer import EventPlan
+    from nm_backends.chip import ChipSpec, Transaction
+    from nm_backends.image import Image
+    from nm_backends.network import Network
+    from nm_backends.program import CompileOptions, Program
+    from nm_backends.program import Mapping as ChipMapping
+    from nm_backends.result import RawRun
+    from nm_backends.spi import SpiProtocol
+    from nm_backends.trace import TraceVerdict
+
+__all__ = ["CrossbarBackend", "StreamModule"]
+
+
+class StreamModule(Protocol):
+    """A chip's ``stream`` module."""
+
+    def write_stream(self, image: Image) -> list[Transaction]:
+        """Return the transactions that program ``image``."""
+        ...
+
+    def read_stream(self, stream: Sequence[Transaction]) -> Image:
+        """Return the image that ``stream`` programs."""
+        ...
+
+    def protocol(self) -> SpiProtocol:
+        """Return how the chip is programmed."""
+        ...
+
+
+class CrossbarBackend:
+    """Everything that `nm_backends` calls, for a chip described as a `CrossbarChip`.
+
+    Parameters
+    ----------
+    chip
+        Its description.
+    rules
+        Its rules, those of ``chip.rules`` among them.
+    stream
+        Its programming stream.
+    verify
+        Replays one recorded trace.
+    """
+
+    def __init__(
+        self,
+        chip: CrossbarChip,
+        rules: Sequence[Rule],
+        stream: Any,
+        verify: Callable[[str], TraceVerdict],
+    ) -> None:
+        self.chip = chip
+        self.spec: ChipSpec = chip.spec
+        self.rules = rules
+        self._stream: StreamModule = stream
+        self._verify = verify
+
+    def map(
+        self, network: Network, options: CompileOptions, calibration: np.ndarray | None
+    ) -> ChipMapping:
+        """Quantise, place and build the image."""
+        from nm_backends.crossbar.mapping import map_network
+
+        return map_network(self.chip, network, options, calibration)
+
+    def execute(
+        self, program: Program, spikes: np.ndarray, record: Sequence[str], threads: int | None
+    ) -> RawRun:
+        """Run the image on spikes uint8 ``[time, batch, input channels]``, bit for bit."""
+        return runner.execute(self.chip, program, spikes, record, threads)
+
+    def check_program(self, program: Program) -> list[str]:
+        """Name what is wrong with the layout of a program from a file."""
+        return runner.check_layout(self.chip, program)
+
+    def plan_events(self, program: Program, spikes: Any | None) -> EventPlan:
+        """Say which words go in and what comes out, for an export."""
+        from nm_backends.crossbar.exporting import plan_events
+
+        return plan_events(self.chip, program, spikes)
+
+    def write_stream(self, image: Image) -> list[Transaction]:
+        """Return the ordered transactions that program the real chip with ``image``."""
+        return self._stream.write_stream(image)
+
+    def read_stream(self, stream: Sequence[Transaction]) -> Image:
+        """Return the image that ``stream`` programs."""
+        return self._stream.read_stream(stream)
+
+    def restore_stream(self, image: Image, neurons: Sequence[int]) -> list[Transaction]:
+        """Return the transactions that give ``neurons`` their first state back."""
+        return self._stream.protocol().restore(image, neurons)
+
+    def estimate(self, counters: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Return energy and latency from counters, as far as constants are published."""
+        return estimate(self.spec, counters)
+
+    def verify(self, path: str) -> TraceVerdict:
+        """Replay one recorded hardware trace and compare it bit for bit."""
+        return self._verify(path)

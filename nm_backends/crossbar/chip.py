@@ -1,0 +1,100 @@
+"""How a crossbar chip describes itself to the shared mapper and runner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nm_backends.chip import ChipSpec
+from nm_backends.image import Image
+from nm_backends.rules import Rule
+
+if TYPE_CHECKING:
+    from nm_backends.eventcore.logs import BatchLog
+
+__all__ = ["CoreContents", "CrossbarChip"]
+
+
+@dataclass
+class CoreContents:
+    """What a core is to hold, by address, before it is packed into the chip's own bits.
+
+    Parameters
+    ----------
+    weights
+        Signed weights, int16 ``[row, neuron]``; a row of a chip with a sign per row has one sign.
+    inhibitory
+        Whether a row is inhibitory, bool ``[row]``; meaningless where each synapse has a sign.
+    threshold, leak, start
+        Per neuron, int64: it fires at a membrane >= threshold; subtracted at each time reference;
+        membrane before the first step.
+    enabled
+        Neurons in use, bool.
+    open_loop
+        Whether no neuron drives a row.
+    """
+
+    weights: np.ndarray
+    inhibitory: np.ndarray
+    threshold: np.ndarray
+    leak: np.ndarray
+    start: np.ndarray
+    enabled: np.ndarray
+    open_loop: bool
+
+
+@dataclass(frozen=True)
+class CrossbarChip:
+    """A chip as the shared mapper sees it.
+
+    Parameters
+    ----------
+    spec
+        Limits and formats.
+    rules
+        The chip's rules by the name of the shared finding, see `nm_backends.crossbar.rules`.
+    pack
+        Makes the image of a core.
+    row_event
+        AER word of a spike event of row 0; row ``r`` is ``row_event + r * row_step``.
+    leak_event
+        AER word of the time reference of all neurons.
+    engine
+        Returns the simulator's ``run_batch``; a function, so that numba is imported when used.
+    """
+
+    spec: ChipSpec
+    rules: Mapping[str, Rule]
+    pack: Callable[[CoreContents], Image]
+    row_event: int
+    row_step: int
+    leak_event: int
+    engine: Callable[[], Callable[..., BatchLog]]
+
+    @property
+    def row_pairs(self) -> bool:
+        """Whether the sign of a weight belongs to its row."""
+        return self.spec.sign == "row"
+
+    @property
+    def signed_membrane(self) -> bool:
+        """Whether a membrane can be negative."""
+        return self.spec.membrane.signed
+
+    def row_words(self, rows: np.ndarray) -> np.ndarray:
+        """Return the AER words of spike events of ``rows``, uint32."""
+        return np.asarray(self.row_event + rows.astype(np.int64) * self.row_step, np.uint32)
+
+    def number(self, name: str) -> float:
+        """Return the value of one of the chip's published quantities."""
+        return self.spec.quantities[name].value
+
+    def __hash__(self) -> int:
+        return hash(self.spec.name)
+
+    def run(self, image: Image, *arguments: Any, **options: Any) -> BatchLog:
+        """Run samples on the chip's engine, each from the state of ``image``."""
+        return self.engine()(image, *arguments, **options)

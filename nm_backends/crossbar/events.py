@@ -1,0 +1,195 @@
+"""Spikes to input words and output events to spikes: the kernels of the run path."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from nm_backends.fixed import kernel
+
+__all__ = ["Encoded", "decode_outputs", "encode_spikes"]
+
+_I64 = types.int64[::1]
+_LARGEST = 255
+
+
+@dataclass
+class Encoded:
+    """Input events of all samples.
+
+    Parameters
+    ----------
+    words
+        uint32, one sample after the other.
+    offsets
+        Sample ``s`` owns ``words[offsets[s] : offsets[s + 1]]``.
+    step_end
+        int64 ``[samples, steps]``: events of the sample that have been sent when a step ends.
+    """
+
+    words: np.ndarray
+    offsets: np.ndarray
+    step_end: np.ndarray
+
+
+def encode_spikes(
+    layout: dict[str, np.ndarray], spikes: np.ndarray, threads: int = 1
+) -> Encoded:
+    """Return the words that the host sends.
+
+    Parameters
+    ----------
+    layout
+        ``slot_*`` arrays, see `nm_backends.crossbar.layout.Plan`.
+    spikes
+        Counts uint8 ``[time, batch, channels]``.
+    """
+    steps, batch, _ = spikes.shape
+    by_sample = np.ascontiguousarray(spikes.transpose(1, 0, 2))
+    channel, count, delay = (
+        np.ascontiguousarray(layout[f"slot_{name}"], np.int64)
+        for name in ("channel", "count", "delay")
+    )
+    word = np.ascontiguousarray(layout["slot_word"], np.uint32)
+    step_end = np.zeros((batch, steps), np.int64)
+    _spread(partial(_count, channel, count, delay, by_sample, step_end), batch, threads)
+    ends = step_end[:, -1] if steps else np.zeros(batch, np.int64)
+    offsets = np.concatenate([[0], np.cumsum(ends)]).astype(np.int64)
+    words = np.empty(offsets[-1], np.uint32)
+    fill = partial(_fill, word, channel, count, delay, by_sample, offsets, words)
+    _spread(fill, batch, threads)
+    return Encoded(words, offsets, step_end)
+
+
+def decode_outputs(
+    address: np.ndarray,
+    event: np.ndarray,
+    offsets: np.ndarray,
+    step_end: np.ndarray,
+    neuron_of: np.ndarray,
+    neurons: int,
+    threads: int = 1,
+) -> np.ndarray:
+    """Return spike counts uint8 ``[time, batch, neurons]`` (at most 255) from output events.
+
+    Parameters
+    ----------
+    address, event, offsets
+        As in `nm_backends.eventcore.logs.BatchLog`.
+    neuron_of
+        Network neuron that speaks at an address, or -1: int64 ``[256]``.
+    """
+    batch, steps = step_end.shape
+    counts = np.zeros((steps, batch, neurons), np.uint8)
+    work = partial(
+        _collect,
+        np.ascontiguousarray(address, np.uint8),
+        np.ascontiguousarray(event, np.int32),
+        np.ascontiguousarray(offsets, np.int64),
+        step_end,
+        np.ascontiguousarray(neuron_of, np.int64),
+        counts,
+    )
+    _spread(work, batch, threads)
+    return counts
+
+
+def _spread(work: Any, batch: int, threads: int) -> None:
+    """Call a kernel for ranges of samples, on several threads where there is enough to do."""
+    parts = min(threads, batch // 8)
+    if parts < 2:
+        work(0, batch)
+        return
+    edges = [batch * i // parts for i in range(parts + 1)]
+    with ThreadPoolExecutor(parts) as pool:
+        list(pool.map(work, edges[:-1], edges[1:]))
+
+
+@kernel(
+    types.void(
+        _I64, _I64, _I64, types.uint8[:, :, ::1], types.int64[:, ::1], types.int64, types.int64
+    )
+)
+def _count(
+    channel: np.ndarray,
+    count: np.ndarray,
+    delay: np.ndarray,
+    spikes: np.ndarray,
+    step_end: np.ndarray,
+    first: int,
+    last: int,
+) -> None:
+    """Count the events of every step, cumulated over each sample."""
+    for s in range(first, last):
+        total = 0
+        for t in range(spikes.shape[1]):
+            for k in range(channel.size):
+                if channel[k] < 0:
+                    total += count[k]
+                elif t >= delay[k]:
+                    total += count[k] * np.int64(spikes[s, t - delay[k], channel[k]])
+            step_end[s, t] = total
+
+
+@kernel(
+    types.void(
+        types.uint32[::1], _I64, _I64, _I64, types.uint8[:, :, ::1], _I64, types.uint32[::1],
+        types.int64, types.int64,
+    )
+)  # fmt: skip
+def _fill(
+    word: np.ndarray,
+    channel: np.ndarray,
+    count: np.ndarray,
+    delay: np.ndarray,
+    spikes: np.ndarray,
+    offsets: np.ndarray,
+    words: np.ndarray,
+    first: int,
+    last: int,
+) -> None:
+    """Write the words of every slot, as often as its channel spiked."""
+    for s in range(first, last):
+        at = offsets[s]
+        for t in range(spikes.shape[1]):
+            for k in range(channel.size):
+                times = count[k]
+                if channel[k] >= 0:
+                    if t < delay[k]:
+                        continue
+                    times *= np.int64(spikes[s, t - delay[k], channel[k]])
+                for _ in range(times):
+                    words[at] = word[k]
+                    at += 1
+
+
+@kernel(
+    types.void(
+        types.uint8[::1], types.int32[::1], _I64, types.int64[:, ::1], _I64,
+        types.uint8[:, :, ::1], types.int64, types.int64,
+    )
+)  # fmt: skip
+def _collect(
+    address: np.ndarray,
+    event: np.ndarray,
+    offsets: np.ndarray,
+    step_end: np.ndarray,
+    neuron_of: np.ndarray,
+    counts: np.ndarray,
+    first: int,
+    last: int,
+) -> None:
+    """Add every output event to its neuron and step."""
+    for s in range(first, last):
+        t = 0
+        for i in range(offsets[s], offsets[s + 1]):
+            while event[i] >= step_end[s, t]:
+                t += 1
+            n = neuron_of[address[i]]
+            if n >= 0 and counts[t, s, n] < _LARGEST:
+                counts[t, s, n] += 1

@@ -1,0 +1,197 @@
+"""Run a core's image on spikes: encode, simulate, decode."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nm_backends.crossbar.chip import CrossbarChip
+from nm_backends.image import Image
+from nm_backends.network import Network
+from nm_backends.program import Program
+from nm_backends.result import RawRun
+
+__all__ = ["CoreRun", "check_layout", "encode", "execute", "run_core"]
+
+_EVENTS_AT_ONCE = 1 << 25
+_SLOTS = {"slot_word": "u", "slot_channel": "i", "slot_count": "i", "slot_delay": "i"}
+
+
+@dataclass
+class CoreRun:
+    """Spikes uint8 ``[time, batch, neurons]``, membranes (or None) and counters of a core."""
+
+    spikes: np.ndarray
+    membranes: np.ndarray | None
+    counters: dict[str, np.ndarray]
+
+
+def execute(
+    chip: CrossbarChip,
+    program: Program,
+    spikes: np.ndarray,
+    record: Sequence[str],
+    threads: int | None,
+) -> RawRun:
+    """Run a program; what a backend's ``execute`` does."""
+    run = run_core(
+        chip, program.image, program.layout, spikes, membrane="membrane" in record, threads=threads
+    )
+    layers = _split(program.network, run.spikes)
+    membranes = {} if run.membranes is None else _split(program.network, run.membranes)
+    return RawRun(layers, membranes, run.counters)
+
+
+def encode(program: Program, spikes: np.ndarray) -> list[list[np.ndarray]]:
+    """Return the AER words of every step of every sample: ``[sample][step]`` uint32 arrays."""
+    from nm_backends.crossbar.events import encode_spikes
+
+    coded = encode_spikes(program.layout, spikes)
+    samples = np.split(coded.words, coded.offsets[1:-1]) if len(coded.offsets) > 1 else []
+    return [
+        np.split(words, ends[:-1]) for words, ends in zip(samples, coded.step_end, strict=True)
+    ]
+
+
+def run_core(
+    chip: CrossbarChip,
+    image: Image,
+    layout: dict[str, np.ndarray],
+    spikes: np.ndarray,
+    *,
+    membrane: bool = False,
+    threads: int | None = None,
+) -> CoreRun:
+    """Run samples, each from the state of ``image``.
+
+    Parameters
+    ----------
+    spikes
+        Input counts uint8 ``[time, batch, channels]``.
+    threads
+        By default one per usable core; the result does not depend on it.
+    """
+    threads = threads or _cores()
+    steps, batch, _ = spikes.shape
+    per_sample = max(1, int(_largest_sample(layout, spikes)))
+    size = max(1, _EVENTS_AT_ONCE // per_sample)
+    parts = [
+        _run_part(chip, image, layout, spikes[:, first : first + size], membrane, threads)
+        for first in range(0, max(batch, 1), size)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return CoreRun(
+        np.concatenate([p.spikes for p in parts], axis=1),
+        np.concatenate([_some(p.membranes) for p in parts], axis=1) if membrane else None,
+        {name: np.concatenate([p.counters[name] for p in parts]) for name in parts[0].counters},
+    )
+
+
+def _some(array: np.ndarray | None) -> np.ndarray:
+    assert array is not None
+    return array
+
+
+def _cores() -> int:
+    known = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if known else (os.cpu_count() or 1)
+
+
+def _largest_sample(layout: dict[str, np.ndarray], spikes: np.ndarray) -> int:
+    """Bound the number of events of one sample."""
+    steps, batch, _ = spikes.shape
+    if not spikes.size:
+        return 1
+    fixed = layout["slot_channel"] < 0
+    rows = int(layout["slot_count"][~fixed].sum())
+    densest = int(spikes.sum(axis=(0, 2), dtype=np.int64).max())
+    each = max(1, rows // max(1, np.unique(layout["slot_channel"][~fixed]).size) + 1)
+    return steps * int(layout["slot_count"][fixed].sum()) + each * densest
+
+
+def _run_part(
+    chip: CrossbarChip,
+    image: Image,
+    layout: dict[str, np.ndarray],
+    spikes: np.ndarray,
+    membrane: bool,
+    threads: int,
+) -> CoreRun:
+    from nm_backends.crossbar.events import decode_outputs, encode_spikes
+
+    coded = encode_spikes(layout, spikes, threads)
+    batch, steps = coded.step_end.shape
+    marks, mark_offsets = None, None
+    if membrane:
+        marks = coded.step_end.ravel() - 1
+        mark_offsets = np.arange(batch + 1) * steps
+    log = chip.run(image, coded.words, coded.offsets, marks, mark_offsets, threads=threads)
+    address = layout["address"]
+    neuron_of = np.full(chip.spec.neurons, -1, np.int64)
+    neuron_of[address] = np.arange(address.size)
+    counts = decode_outputs(
+        log.out_addr, log.out_event, log.out_offsets, coded.step_end, neuron_of, address.size, threads
+    )
+    potentials = None
+    if membrane:
+        potentials = log.membranes.reshape(batch, steps, -1)[:, :, address].transpose(1, 0, 2)
+    events_in = np.diff(coded.offsets)
+    spoken = neuron_of >= 0
+    dropped = log.drops_by_neuron
+    overhead = chip.number("cycles_handshake") * events_in + chip.number("cycles_wait") * log.pops
+    counters = {
+        "events_in": events_in,
+        "events_out": log.outputs,
+        "sops": log.sops,
+        "cycles": (log.core_cycles + log.stall_cycles + overhead).astype(np.int64),
+        "stall_cycles": log.stall_cycles,
+        "dropped": log.drops,
+        "dropped_by_address": dropped,
+        "spikes": counts.sum(axis=(0, 2), dtype=np.int64) if spoken.any() else 0 * log.outputs,
+    }
+    return CoreRun(counts, potentials, counters)
+
+
+def _split(network: Network, values: np.ndarray) -> dict[str, np.ndarray]:
+    """Cut ``[time, batch, neurons]`` into populations."""
+    layers, first = {}, 0
+    for population in network.neurons:
+        layers[population.name] = values[:, :, first : first + population.size]
+        first += population.size
+    return layers
+
+
+def check_layout(chip: CrossbarChip, program: Program) -> list[str]:
+    """Name everything in a program's layout that would lead the kernels astray."""
+    layout, spec, network = program.layout, chip.spec, program.network
+    missing = sorted({*_SLOTS, "address", "copy", "row_source", "row_sign"} - set(layout))
+    if missing:
+        return [f"{name}: missing" for name in missing]
+    found = []
+    for name, kind in {**_SLOTS, "address": "i", "copy": "i"}.items():
+        array = layout[name]
+        if array.ndim != 1 or array.dtype.kind != kind or array.dtype.itemsize > 8:
+            return [f"{name}: {array.dtype}{list(array.shape)}, expected a list of integers"]
+    neurons = sum(p.size for p in network.neurons)
+    if layout["address"].size != neurons or layout["copy"].size != neurons:
+        found.append(f"address, copy: expected {neurons} neurons")
+    elif _outside(layout["address"], 0, spec.neurons) or _outside(layout["copy"], -1, spec.neurons):
+        found.append("address, copy: a neuron that the chip does not have")
+    if len({layout[name].size for name in _SLOTS}) != 1:
+        found.append("slot_word, slot_channel, slot_count, slot_delay: of different length")
+    if _outside(layout["slot_channel"], -1, network.input_size):
+        found.append("slot_channel: an input channel that the network does not have")
+    if _outside(layout["slot_count"], 0, 1 << 12) or _outside(layout["slot_delay"], 0, 1 << 20):
+        found.append("slot_count, slot_delay: out of range")
+    rows = chip.row_words(np.arange(spec.rows))
+    if not np.isin(layout["slot_word"], [*rows, chip.leak_event]).all():
+        found.append("slot_word: not an event that a program sends")
+    return found
+
+
+def _outside(values: np.ndarray, low: int, end: int) -> bool:
+    return bool(((values < low) | (values >= end)).any())

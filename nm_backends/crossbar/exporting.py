@@ -1,0 +1,85 @@
+"""What an export says about the events of a crossbar program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from nm_backends.aer import EventPlan, InputEvents, OutputEvent, SampleEvents
+from nm_backends.crossbar.chip import CrossbarChip
+from nm_backends.network import Network, Population
+from nm_backends.program import Program
+from nm_backends.spikes import prepare
+
+__all__ = ["plan_events"]
+
+
+def plan_events(chip: CrossbarChip, program: Program, spikes: Any | None) -> EventPlan:
+    """Return the maps of a program, and what goes in and comes out for ``spikes``."""
+    order = program.metadata.get("order", "as listed in the input map")
+    idle = 8  # as in canonical driving: the controller waits, the scheduler is empty
+    sweep = 2 * chip.spec.neurons + 64  # a neuron event, with its handshake
+    return EventPlan(
+        list(_inputs(chip, program)),
+        list(_outputs(program)),
+        np.unique(np.concatenate([program.layout["address"], _copies(program)])).tolist(),
+        f"in every step: the lines of the input map from top to bottom ({order}); a spike count of "
+        "k sends the words of its line k times",
+        idle + sweep,
+        _samples(chip, program, spikes) if spikes is not None else (),
+    )
+
+
+def _copies(program: Program) -> np.ndarray:
+    copy = program.layout["copy"]
+    return np.asarray(copy[copy >= 0])
+
+
+def _channels(network: Network) -> list[tuple[Population, int]]:
+    return [(p, n) for p in network.inputs for n in range(p.size)]
+
+
+def _inputs(chip: CrossbarChip, program: Program) -> Iterator[InputEvents]:
+    layout, channels = program.layout, _channels(program.network)
+    signs = {1: ", excitatory", -1: ", inhibitory", 0: ""}
+    rows = chip.row_words(np.arange(chip.spec.rows)).tolist()
+    slots = zip(
+        *(layout[f"slot_{n}"].tolist() for n in ("word", "channel", "count", "delay")), strict=True
+    )
+    for word, channel, count, delay in slots:
+        if word == chip.leak_event:
+            yield InputEvents("", 0, 0, (word,) * count, "time reference of all neurons: leak")
+            continue
+        row = rows.index(word)
+        source, sign = int(layout["row_source"][row]), signs[int(layout["row_sign"][row])]
+        if channel < 0:
+            what = "bias" if source == -2 else "threshold test at the end of the step"
+            yield InputEvents("", 0, 0, (word,) * count, f"row {row}: {what}{sign}")
+        else:
+            population, neuron = channels[channel]
+            yield InputEvents(population.name, neuron, delay, (word,) * count, f"row {row}{sign}")
+
+
+def _outputs(program: Program) -> Iterator[OutputEvent]:
+    neurons = [(p.name, n) for p in program.network.neurons for n in range(p.size)]
+    first, second = program.layout["address"].tolist(), program.layout["copy"].tolist()
+    for (name, neuron), address, copy in zip(neurons, first, second, strict=True):
+        yield OutputEvent(address, name, neuron)
+        if copy >= 0:
+            yield OutputEvent(copy, name, neuron, counts=False)
+
+
+def _samples(chip: CrossbarChip, program: Program, spikes: Any) -> list[SampleEvents]:
+    from nm_backends.crossbar.events import encode_spikes
+
+    counts = prepare(program.network, spikes).counts
+    coded = encode_spikes(program.layout, counts)
+    log = chip.run(program.image, coded.words, coded.offsets)
+    samples = []
+    for s, ends in enumerate(coded.step_end):
+        words = coded.words[coded.offsets[s] : coded.offsets[s + 1]]
+        out = slice(log.out_offsets[s], log.out_offsets[s + 1])
+        samples.append(SampleEvents(np.split(words, ends[:-1]), log.out_event[out], log.out_addr[out]))
+    return samples

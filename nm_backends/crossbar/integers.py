@@ -1,0 +1,78 @@
+"""The network as the chip holds it: integer weights, biases, thresholds, leaks and first states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nm_backends.chip import ChipSpec
+from nm_backends.crossbar.wiring import Wiring
+from nm_backends.fit import even_leaks, fitted_leaks
+from nm_backends.quantize import Quantized, integer_thresholds
+
+__all__ = ["Integers", "integers_of"]
+
+
+@dataclass
+class Integers:
+    """A `Wiring` in chip units.
+
+    Parameters
+    ----------
+    weights
+        int64 ``[sources, neurons]``.
+    bias, threshold, leak, start
+        int64 ``[neurons]``.
+    scale
+        Chip units per unit of the user's membrane, float64 ``[neurons]``.
+    settle
+        Trigger events per neuron, int64 ``[neurons]``: the threshold is raised out of reach while
+        a step's charge arrives, and this many events then lift the membrane to it; 0 is not at all.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    threshold: np.ndarray
+    leak: np.ndarray
+    start: np.ndarray
+    scale: np.ndarray
+    settle: np.ndarray
+
+    def with_(self, **changes: np.ndarray) -> Integers:
+        """Return the same with some arrays replaced."""
+        return replace(self, **changes)
+
+
+def integers_of(
+    wiring: Wiring,
+    quantized: Quantized,
+    spec: ChipSpec,
+    membranes: np.ndarray | None = None,
+) -> Integers:
+    """Bring everything to the scales of the quantised weights.
+
+    Parameters
+    ----------
+    membranes
+        Shifted real membranes ``[samples, neurons]`` by which leaks are fitted; without them the
+        membrane is taken to be anywhere between rest and threshold equally often.
+    """
+    scale = quantized.scale
+    strict = wiring.strict
+    threshold = integer_thresholds(wiring.threshold, scale, strict)
+    low, high = spec.threshold.minimum, spec.threshold.maximum
+    if membranes is None:
+        leak = even_leaks(wiring.decay, scale, wiring.threshold, spec.leak)
+    else:
+        leak = fitted_leaks(wiring.decay, scale, membranes, spec.leak, spec.membrane.signed)
+    start = np.rint(wiring.start * scale)
+    return Integers(
+        quantized.weights,
+        np.rint(wiring.bias * scale).astype(np.int64),
+        np.clip(threshold, low, high),
+        leak,
+        np.clip(start, spec.membrane.minimum, spec.membrane.maximum).astype(np.int64),
+        scale,
+        np.zeros_like(leak),
+    )

@@ -1,0 +1,253 @@
+"""The core's contents, and the fixed sequence of events that the host sends in a time step.
+
+A time step is a list of *slots*. Each slot is one AER word that is sent a number of times: constant
+(time reference, bias, trigger), or as often as an input channel spikes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nm_backends.crossbar.chip import CoreContents, CrossbarChip
+from nm_backends.crossbar.integers import Integers
+from nm_backends.crossbar.wiring import Wiring
+from nm_backends.placement import Placement, RowUse, place
+
+__all__ = ["Choices", "Plan", "plan"]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the mapper may choose beyond numbers.
+
+    Parameters
+    ----------
+    order
+        ``ascending`` rows, ``excitatory_first`` or ``inhibitory_first``.
+    split
+        Give inputs of both signs two rows also where each synapse has its sign.
+    """
+
+    order: str = "ascending"
+    split: bool = False
+
+
+@dataclass
+class Plan:
+    """Contents of the core, and the layout arrays that go into the program.
+
+    ``layout`` holds ``slot_word`` uint32, ``slot_channel`` int64 (-1: constant), ``slot_count``
+    int64 (events per spike, or per step), ``slot_delay`` int64, and ``address``, ``copy`` int64
+    ``[neurons]``; ``row_source`` and ``row_sign`` int64 ``[rows]`` say who uses a row (source index,
+    -1 nobody, -2 bias, -3 trigger).
+    """
+
+    contents: CoreContents
+    layout: dict[str, np.ndarray]
+    placement: Placement
+    bias: np.ndarray
+
+
+@dataclass
+class _Slots:
+    """Rows with their number of events, in the making."""
+
+    row: np.ndarray
+    channel: np.ndarray
+    count: np.ndarray
+    delay: np.ndarray
+    sign: np.ndarray
+
+
+def plan(
+    wiring: Wiring, integers: Integers, chip: CrossbarChip, choices: Choices
+) -> Plan:
+    """Place ``integers`` on the chip and list what the host sends."""
+    weights, inputs = integers.weights, wiring.inputs
+    signs = np.stack([(weights < 0).any(axis=1), (weights > 0).any(axis=1)], axis=1)
+    spec = chip.spec
+    placed = place(
+        signs[:inputs],
+        signs[inputs:],
+        spec.rows,
+        split_inputs=chip.row_pairs or choices.split,
+        split_neurons=chip.row_pairs,
+    )
+    crossbar = np.zeros((spec.rows, spec.neurons), np.int16)
+    row_source = np.full(spec.rows, -1, np.int64)
+    row_sign = np.zeros(spec.rows, np.int64)
+    for use, base in ((placed.inputs, 0), (placed.senders, inputs)):
+        rows = _part(weights[base + use.source], use)
+        crossbar[use.row] = _spread(rows, placed, spec.neurons)
+        row_source[use.row], row_sign[use.row] = base + use.source, use.sign
+    settled = sum(bool(integers.settle[span].any()) for _, span in wiring.spans())
+    spare = placed.free.size - 2 * settled
+    bias_slots, bias = _bias(integers.bias, placed, chip, crossbar, spare)
+    row_source[bias_slots.row], row_sign[bias_slots.row] = -2, bias_slots.sign
+    trigger = _triggers(integers.settle, wiring, placed, chip, crossbar, bias_slots.row)
+    row_source[trigger.row], row_sign[trigger.row] = -3, trigger.sign
+    driven = _ordered(_inputs(wiring, placed.inputs), bias_slots, crossbar, choices.order)
+    layout = _words(chip, [driven, trigger], bool(integers.leak.any()))
+    layout |= {
+        "address": placed.address,
+        "copy": placed.copy,
+        "row_source": row_source,
+        "row_sign": row_sign,
+    }
+    closed = bool(signs[inputs:].any())
+    contents = _contents(integers, placed, crossbar, chip, row_sign, closed)
+    return Plan(contents, layout, placed, bias)
+
+
+def _part(weights: np.ndarray, use: RowUse) -> np.ndarray:
+    """Keep of each row's weights those of the row's sign."""
+    sign = use.sign[:, None]
+    return np.where((sign == 0) | (weights * sign > 0), weights, 0)
+
+
+def _spread(rows: np.ndarray, placed: Placement, neurons: int) -> np.ndarray:
+    """Put the columns of network neurons where these sit; copies hear the same."""
+    wide = np.zeros((len(rows), neurons), np.int16)
+    wide[:, placed.address] = rows
+    twice = placed.copy >= 0
+    wide[:, placed.copy[twice]] = rows[:, twice]
+    return wide
+
+
+def _bias(
+    bias: np.ndarray, placed: Placement, chip: CrossbarChip, crossbar: np.ndarray, spare: int
+) -> tuple[_Slots, np.ndarray]:
+    """Write the rows that carry biases; return their slots and the biases that they realise.
+
+    A bias beyond the largest weight takes several events of one row, and a second row for the rest
+    where one of the ``spare`` rows is left.
+    """
+    form = chip.spec.weights
+    parts = [np.minimum(bias, 0), np.maximum(bias, 0)] if chip.row_pairs else [bias]
+    kept = [part for part in parts if part.any()]
+    spare -= len(kept)
+    row, count, sign = [], [], []
+    realised = np.zeros_like(bias)
+    for part in kept:
+        times = int(max(np.ceil(part.max() / form.maximum), np.ceil(part.min() / form.minimum), 1))
+        coarse = np.clip(np.trunc(part / times + 0.5 * np.sign(part)), form.minimum, form.maximum)
+        pieces = [(coarse.astype(np.int64), times)]
+        if times > 1 and spare > 0:
+            coarse = np.trunc(part / times).astype(np.int64)
+            pieces = [(coarse, times), (part - coarse * times, 1)]
+            spare -= 1
+        for weights, events in pieces:
+            weights = np.clip(weights, form.minimum, form.maximum)
+            address = int(placed.free[len(row)])
+            crossbar[address] = _spread(weights[None], placed, crossbar.shape[1])[0]
+            realised += weights * events
+            row.append(address)
+            count.append(events)
+            sign.append(int(np.sign(part.sum())) if chip.row_pairs else 0)
+    return _constant(row, count, sign), realised
+
+
+def _constant(row: list[int], count: list[int], sign: list[int]) -> _Slots:
+    rows = np.array(row, np.int64)
+    none = np.full(rows.size, -1, np.int64)
+    return _Slots(
+        rows, none, np.array(count, np.int64), np.zeros_like(rows), np.array(sign, np.int64)
+    )
+
+
+def _triggers(
+    settle: np.ndarray,
+    wiring: Wiring,
+    placed: Placement,
+    chip: CrossbarChip,
+    crossbar: np.ndarray,
+    taken: np.ndarray,
+) -> _Slots:
+    """Write two rows per population that settles: one lifts all its membranes, one lowers them."""
+    free = placed.free[~np.isin(placed.free, taken)]
+    row, count, sign = [], [], []
+    for _, span in wiring.spans():
+        events = int(settle[span].max(initial=0))
+        if not events:
+            continue
+        for direction, largest in ((1, chip.spec.weights.maximum), (-1, chip.spec.weights.minimum)):
+            weights = np.zeros((1, settle.size), np.int64)
+            weights[0, span] = direction * min(chip.spec.weights.maximum, abs(largest))
+            address = int(free[len(row)])
+            crossbar[address] = _spread(weights, placed, crossbar.shape[1])[0]
+            row.append(address)
+            count.append(events)
+            sign.append(direction)
+    return _constant(row, count, sign)
+
+
+def _inputs(wiring: Wiring, use: RowUse) -> _Slots:
+    return _Slots(
+        use.row,
+        wiring.channel[use.source],
+        np.ones(use.row.size, np.int64),
+        wiring.delay[use.source],
+        use.sign,
+    )
+
+
+def _ordered(inputs: _Slots, bias: _Slots, crossbar: np.ndarray, order: str) -> _Slots:
+    """Join biases and inputs in the chosen order; biases come first among equals."""
+    slots = _joined([bias, inputs])
+    if order == "ascending":
+        return slots
+    balance = crossbar[slots.row].sum(axis=1, dtype=np.int64)
+    balance = np.where(slots.sign != 0, slots.sign, balance)
+    key = -balance if order == "excitatory_first" else balance
+    by = np.argsort(key, kind="stable")
+    return _Slots(*(getattr(slots, name)[by] for name in _Slots.__dataclass_fields__))
+
+
+def _joined(parts: list[_Slots]) -> _Slots:
+    return _Slots(
+        *(np.concatenate([getattr(p, name) for p in parts]) for name in _Slots.__dataclass_fields__)
+    )
+
+
+def _words(chip: CrossbarChip, parts: list[_Slots], leaks: bool) -> dict[str, np.ndarray]:
+    """Turn slots into layout arrays; the time reference comes first, if any neuron leaks."""
+    slots = _joined(parts)
+    head = np.array([chip.leak_event] if leaks else [], np.uint32)
+    ones = np.ones(head.size, np.int64)
+    return {
+        "slot_word": np.concatenate([head, chip.row_words(slots.row)]).astype(np.uint32),
+        "slot_channel": np.concatenate([-ones, slots.channel]),
+        "slot_count": np.concatenate([ones, slots.count]),
+        "slot_delay": np.concatenate([0 * ones, slots.delay]),
+    }
+
+
+def _contents(
+    integers: Integers,
+    placed: Placement,
+    crossbar: np.ndarray,
+    chip: CrossbarChip,
+    row_sign: np.ndarray,
+    closed: bool,
+) -> CoreContents:
+    size = chip.spec.neurons
+    lift = integers.settle * chip.spec.weights.maximum
+
+    def at(values: np.ndarray, rest: int) -> np.ndarray:
+        wide = np.full(size, rest, np.int64)
+        wide[placed.address] = values
+        twice = placed.copy >= 0
+        wide[placed.copy[twice]] = values[twice]
+        return wide
+
+    return CoreContents(
+        crossbar,
+        row_sign < 0,
+        at(np.minimum(integers.threshold + lift, chip.spec.threshold.maximum), 0),
+        at(integers.leak, 0),
+        at(integers.start, 0),
+        at(np.ones(placed.address.size, np.int64), 0).astype(bool),
+        not closed,
+    )

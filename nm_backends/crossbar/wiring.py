@@ -1,0 +1,180 @@
+"""A network as one real matrix: every source of events against every neuron.
+
+Populations are shifted so that every reset goes to zero: with ``z = v - v_reset``
+
+    z[t] = decay * z[t-1] + gain * u[t] + (gain * bias + leak - (1 - decay) * v_reset)
+
+fires at ``threshold - v_reset`` and starts at ``v0 - v_reset``. What a spike is worth (``graded``)
+and the gain of the listener are folded into the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from nm_backends.network import Network, Population, Projection
+
+__all__ = ["Wiring", "constant", "fired_sources", "gain_of", "listed", "parameter", "wire"]
+
+_DEFAULT = {"decay": 1.0, "gain": 1.0, "gain_syn": 1.0, "threshold": 1.0}
+
+
+@dataclass
+class Wiring:
+    """All sources and all neurons, in the user's units.
+
+    A source is an input channel with a delay, or a neuron. Neurons come last, in order, so that
+    neuron ``n`` is source ``inputs + n``.
+
+    Parameters
+    ----------
+    names
+        Populations of neurons, in evaluation order.
+    first
+        First neuron of each population, and the total: int64 ``[populations + 1]``.
+    channel, delay
+        Input channel and delay in steps of the sources that are inputs, int64 ``[inputs]``.
+    weights
+        float64 ``[sources, neurons]``, effect of one spike on the membrane.
+    bias, threshold, decay, start
+        float64 ``[neurons]``; bias is added in every step, start is the membrane before the first.
+    strict
+        Whether a neuron fires above the threshold rather than at it, bool ``[neurons]``.
+    """
+
+    names: tuple[str, ...]
+    first: np.ndarray
+    channel: np.ndarray
+    delay: np.ndarray
+    weights: np.ndarray
+    bias: np.ndarray
+    threshold: np.ndarray
+    decay: np.ndarray
+    start: np.ndarray
+    strict: np.ndarray
+
+    @property
+    def inputs(self) -> int:
+        """Number of sources that are inputs."""
+        return int(self.channel.size)
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons."""
+        return int(self.threshold.size)
+
+    @property
+    def closed(self) -> bool:
+        """Whether a neuron drives another one."""
+        return bool(self.weights[self.inputs :].any())
+
+    def of(self, name: str) -> slice:
+        """Return the neurons of a population."""
+        i = self.names.index(name)
+        return slice(int(self.first[i]), int(self.first[i + 1]))
+
+    def spans(self) -> Iterator[tuple[str, slice]]:
+        """Populations with their neurons, in evaluation order."""
+        return ((name, self.of(name)) for name in self.names)
+
+
+def parameter(population: Population, name: str) -> np.ndarray:
+    """Return a parameter of a population, or what its absence means."""
+    value = getattr(population, name)
+    if value is None:
+        return np.full(population.size, _DEFAULT.get(name, 0.0))
+    return np.asarray(value, np.float64)
+
+
+def gain_of(population: Population) -> np.ndarray:
+    """Return by how much one unit of input moves the membrane."""
+    gain = parameter(population, "gain")
+    return gain if population.decay_syn is None else gain * parameter(population, "gain_syn")
+
+
+def constant(population: Population) -> np.ndarray:
+    """Return what is added to the shifted membrane in every step."""
+    pull = (1.0 - parameter(population, "decay")) * parameter(population, "v_reset")
+    bias = gain_of(population) * parameter(population, "bias")
+    return np.asarray(bias + parameter(population, "leak") - pull)
+
+
+def listed(network: Network, projection: Projection) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a projection's effective synapses that are not zero: pre, post, weight."""
+    matrix = projection.weights.tocoo()
+    gain = gain_of(network.populations[projection.post])
+    data = matrix.data * gain[matrix.col] * network.populations[projection.pre].graded
+    there = data != 0
+    return (
+        matrix.row[there].astype(np.int64),
+        matrix.col[there].astype(np.int64),
+        np.asarray(data[there], np.float64),
+    )
+
+
+def wire(network: Network) -> Wiring:
+    """Build the matrix of a network that is known to fit (see `demand`)."""
+    populations = network.neurons
+    first = np.concatenate([[0], np.cumsum([p.size for p in populations])]).astype(np.int64)
+    start_of = {p.name: int(n) for p, n in zip(populations, first, strict=False)}
+    channels = np.concatenate([[0], np.cumsum([p.size for p in network.inputs])]).astype(np.int64)
+    channel_of = {p.name: int(n) for p, n in zip(network.inputs, channels, strict=False)}
+    pres, posts, values = [], [], []
+    for projection in network.projections:
+        pre, post, value = listed(network, projection)
+        if projection.pre in channel_of:  # inputs: (channel, delay) as one number, not negative
+            pre = (pre + channel_of[projection.pre]) * _DELAYS + projection.delay
+        else:
+            pre = -1 - (pre + start_of[projection.pre])
+        pres.append(pre)
+        posts.append(post + start_of[projection.post])
+        values.append(value)
+    pre, post = (np.concatenate([np.zeros(0, np.int64), *part]) for part in (pres, posts))
+    keys = np.unique(pre[pre >= 0])
+    weights = np.zeros((keys.size + int(first[-1]), int(first[-1])))
+    source = np.where(pre >= 0, np.searchsorted(keys, pre), keys.size - 1 - pre)
+    np.add.at(weights, (source, post), np.concatenate([np.zeros(0), *values]))
+
+    def joined(part: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate([np.zeros(0), *part])
+
+    reset = joined([parameter(p, "v_reset") for p in populations])
+    return Wiring(
+        tuple(p.name for p in populations),
+        first,
+        keys // _DELAYS,
+        keys % _DELAYS,
+        weights,
+        joined([constant(p) for p in populations]),
+        joined([parameter(p, "threshold") for p in populations]) - reset,
+        joined([parameter(p, "decay") for p in populations]),
+        joined([parameter(p, "v0") for p in populations]) - reset,
+        np.concatenate([np.zeros(0, bool), *[np.full(p.size, p.spike_cmp == ">") for p in populations]]),
+    )
+
+
+_DELAYS = 1 << 20  # more steps of delay than anybody has
+
+
+def fired_sources(wiring: Wiring, spikes: np.ndarray, layers: dict[str, np.ndarray]) -> np.ndarray:
+    """Return what every source sent, float64 ``[time, batch, sources]``.
+
+    Parameters
+    ----------
+    spikes
+        Input counts ``[time, batch, channels]``.
+    layers
+        Population name to counts ``[time, batch, size]``.
+    """
+    steps, batch = spikes.shape[:2]
+    sent = np.zeros((steps, batch, wiring.weights.shape[0]))
+    for delay in np.unique(wiring.delay):
+        if delay < steps:
+            of = np.flatnonzero(wiring.delay == delay)
+            sent[delay:, :, of] = spikes[: steps - delay, :, wiring.channel[of]]
+    for name, span in wiring.spans():
+        sent[:, :, wiring.inputs + span.start : wiring.inputs + span.stop] = layers[name]
+    return sent

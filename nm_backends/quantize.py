@@ -1,0 +1,154 @@
+"""Real weights as small integers: one scale per neuron, and the best integers for it.
+
+A neuron compares a sum of weights with a threshold, so its weights, its threshold and its leak may
+be multiplied by any one number. Every neuron gets the number that suits it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nm_backends.chip import IntFormat
+
+__all__ = ["Quantized", "integer_thresholds", "quantize_calibrated", "quantize_maxabs"]
+
+_TIE = 1e-9
+
+
+@dataclass
+class Quantized:
+    """Integer weights int64 ``[sources, neurons]`` and chip units per user unit ``[neurons]``."""
+
+    weights: np.ndarray
+    scale: np.ndarray
+
+
+def integer_thresholds(threshold: np.ndarray, scale: np.ndarray, strict: np.ndarray) -> np.ndarray:
+    """Return the integers that integer membranes reach exactly when they pass the thresholds.
+
+    ``v > x`` is ``v >= floor(x) + 1`` and ``v >= x`` is ``v >= ceil(x)``, for integers ``v``.
+    Products that miss a whole number by rounding errors only count as that number.
+    """
+    exact = threshold * scale
+    nearest = np.rint(exact)
+    exact = np.where(np.abs(exact - nearest) <= _TIE * np.maximum(1.0, nearest), nearest, exact)
+    return np.where(strict, np.floor(exact) + 1, np.ceil(exact)).astype(np.int64)
+
+
+def quantize_maxabs(
+    weights: np.ndarray, threshold: np.ndarray, strict: np.ndarray, form: IntFormat, limit: int
+) -> Quantized:
+    """Let the largest weight of each neuron fill the format, as far as its threshold allows.
+
+    Parameters
+    ----------
+    weights
+        float64 ``[sources, neurons]``.
+    threshold, strict
+        Real thresholds, and whether a neuron fires only above it.
+    limit
+        Largest integer threshold.
+    """
+    scale = np.minimum(_filling(weights, form), _highest(threshold, strict, limit))
+    return Quantized(_rounded(weights, scale, form), scale)
+
+
+def quantize_calibrated(
+    weights: np.ndarray,
+    threshold: np.ndarray,
+    strict: np.ndarray,
+    form: IntFormat,
+    limit: int,
+    moments: np.ndarray,
+    stretches: np.ndarray,
+) -> Quantized:
+    """Choose scales and integers that disturb the membranes least on what the sources sent.
+
+    Parameters
+    ----------
+    moments
+        ``[sources, sources]``, mean product of what any two sources leave on a membrane.
+    stretches
+        Factors on the scale of `quantize_maxabs` to try; above 1 the largest weights are clipped.
+
+    Notes
+    -----
+    With the rounding errors ``e`` of a neuron's weights, its membrane is off by a mean square of
+    ``e' M e``. Starting from plain rounding, each integer in turn is set to its best value given
+    the others (coordinate descent), without changing the sign of any weight or adding a synapse.
+    """
+    top = _highest(threshold, strict, limit)
+    fill = _filling(weights, form)
+    unit = _common_unit(weights, form)
+    damped = moments + np.eye(len(moments)) * max(1e-3 * float(np.mean(np.diag(moments))), 1e-9)
+    best = Quantized(np.zeros(weights.shape, np.int64), np.minimum(fill, top))
+    best_loss = np.full(weights.shape[1], np.inf)
+    for scale in [unit, *(fill * stretch for stretch in stretches)]:
+        allowed = np.minimum(scale, top)
+        integers, loss = _descend(weights * allowed, form, damped)
+        loss = loss / allowed**2
+        better = loss < best_loss * (1 - _TIE) - 1e-300
+        best.weights[:, better], best.scale[better] = integers[:, better], allowed[better]
+        best_loss = np.where(better, loss, best_loss)
+    return best
+
+
+def _filling(weights: np.ndarray, form: IntFormat) -> np.ndarray:
+    """Return the scale at which the largest weight of each neuron is the largest integer."""
+    highest = np.maximum(weights.max(axis=0, initial=0.0), 0.0)
+    lowest = np.maximum(-weights.min(axis=0, initial=0.0), 0.0)
+    with np.errstate(divide="ignore"):
+        scale = np.minimum(form.maximum / highest, -form.minimum / lowest)
+    return np.asarray(scale)
+
+
+def _highest(threshold: np.ndarray, strict: np.ndarray, limit: int) -> np.ndarray:
+    """Return the largest scale at which the threshold still fits."""
+    room = np.where(strict, limit - 0.5, limit)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.where(threshold > 0, room / np.where(threshold > 0, threshold, 1), 1.0))
+
+
+def _common_unit(weights: np.ndarray, form: IntFormat) -> np.ndarray:
+    """Return the scale that makes all weights of a neuron whole, or the filling one."""
+    fill = _filling(weights, form)
+    smallest = np.abs(np.where(weights == 0, np.inf, weights)).min(axis=0, initial=np.inf)
+    scale = fill.copy()
+    for times in range(form.maximum, 0, -1):
+        with np.errstate(invalid="ignore"):
+            candidate = np.where(np.isfinite(smallest), times / smallest, fill)
+        whole = weights * candidate
+        exact = (np.abs(whole - np.rint(whole)) <= _TIE * np.maximum(1, np.abs(whole))).all(axis=0)
+        scale = np.where(exact & (candidate <= fill * (1 + _TIE)), candidate, scale)
+    return scale
+
+
+def _rounded(weights: np.ndarray, scale: np.ndarray, form: IntFormat) -> np.ndarray:
+    integers = np.clip(np.rint(weights * scale), form.minimum, form.maximum)
+    return integers.astype(np.int64)
+
+
+def _descend(
+    wanted: np.ndarray, form: IntFormat, moments: np.ndarray, sweeps: int = 3
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return integers near ``wanted`` that make ``e' M e`` small, and that loss per neuron."""
+    low = np.where(wanted < 0, form.minimum, 0)
+    high = np.where(wanted > 0, form.maximum, 0)
+    integers = np.clip(np.rint(wanted), low, high)
+    slope = moments @ (integers - wanted)
+    curvature = np.diag(moments)
+    for _ in range(sweeps):
+        moved = False
+        for i in range(len(wanted)):
+            target = np.rint(integers[i] - slope[i] / curvature[i])
+            step = np.clip(target, low[i], high[i]) - integers[i]
+            if step.any():
+                integers[i] += step
+                slope += np.outer(moments[:, i], step)
+                moved = True
+        if not moved:
+            break
+    error = integers - wanted
+    return integers.astype(np.int64), np.einsum("sn,sn->n", error, slope)

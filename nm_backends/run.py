@@ -1,0 +1,141 @@
+"""Runs: spikes in the user's form, executed, and given back on the user's axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nm_backends.errors import UserError
+from nm_backends.result import RawRun, Result
+from nm_backends.spikes import prepare
+
+if TYPE_CHECKING:
+    from nm_backends.discretisation import Discretisation
+    from nm_backends.network import Population
+    from nm_backends.program import Program
+
+__all__ = ["reference", "refuse_learning", "run_program"]
+
+RECORDABLE = ("membrane",)
+_AT_ONCE = 32  # samples between two calls of progress
+
+
+def reference(
+    model: Any,
+    spikes: Any,
+    discretisation: Discretisation | None = None,
+    record: Sequence[str] = (),
+) -> Result:
+    """Run a model in floating point: the yardstick for every chip.
+
+    Parameters
+    ----------
+    model
+        A `Network`, a path, or whatever `nm_backends.lower` takes.
+    spikes
+        As for ``program.run``.
+    record
+        ``"membrane"`` keeps the membranes of spiking populations too.
+    """
+    from nm_backends.lowering import lower
+    from nm_backends.lowering.reference import reference as run_float
+    from nm_backends.network import Network
+
+    _check_record(record)
+    network = model if isinstance(model, Network) else lower(model, discretisation)
+    given = prepare(network, spikes)
+    result = run_float(network, given.counts, record)
+    return result if given.batched else _single(result)
+
+
+def _single(result: Result) -> Result:
+    """Drop the batch axis of a single sample."""
+    result.spikes = result.spikes[:, 0]
+    result.layers = {name: array[:, 0] for name, array in result.layers.items()}
+    result.membranes = {name: array[:, 0] for name, array in result.membranes.items()}
+    return result
+
+
+def run_program(
+    program: Program,
+    spikes: Any,
+    record: Sequence[str] = (),
+    threads: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Result:
+    """Run a program; see `nm_backends.program.Program.run`."""
+    from nm_backends.registry import get_backend
+
+    _check_record(record)
+    if threads is not None and threads < 1:
+        raise UserError(f"threads is {threads}, expected 1 or more")
+    backend = get_backend(program.chip)
+    given = prepare(program.network, spikes)
+    batch = given.counts.shape[1]
+    size = _AT_ONCE if progress else max(batch, 1)
+    parts = []
+    for first in range(0, max(batch, 1), size):
+        part = given.counts[:, first : first + size]
+        parts.append(backend.execute(program, part, record, threads))
+        if progress:
+            progress(part.shape[1])
+    raw = parts[0] if len(parts) == 1 else _joined(parts)
+    return _result(program, raw, backend.estimate(raw.counters), given.batched)
+
+
+def refuse_learning(program: Program) -> UserError:
+    """Return the error that says that this program cannot learn."""
+    return UserError(
+        f"program.learn: on-chip learning on {program.chip!r} is not there in this version; "
+        "the synapses of a program are frozen",
+        "train the model in its framework and compile it again",
+    )
+
+
+def _check_record(record: Sequence[str]) -> None:
+    names = (record,) if isinstance(record, str) else tuple(record)
+    unknown = [name for name in names if name not in RECORDABLE]
+    if isinstance(record, str) or unknown:
+        raise UserError(
+            f"record={record!r}: expected a tuple of names out of {', '.join(map(repr, RECORDABLE))}"
+        )
+
+
+def _joined(parts: list[RawRun]) -> RawRun:
+    def along(axis: int, dicts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        return {name: np.concatenate([d[name] for d in dicts], axis=axis) for name in dicts[0]}
+
+    return RawRun(
+        along(1, [p.layers for p in parts]),
+        along(1, [p.membranes for p in parts]),
+        along(0, [p.counters for p in parts]),
+    )
+
+
+def _result(
+    program: Program, raw: RawRun, estimates: dict[str, Any], batched: bool
+) -> Result:
+    network = program.network
+    layers = {n: _shaped(a, network.populations[n], batched) for n, a in raw.layers.items()}
+    membranes = {n: _shaped(a, network.populations[n], batched) for n, a in raw.membranes.items()}
+    shown = network.output
+    readout = raw.layers[shown.name].sum(axis=0, dtype=np.int64).reshape(-1, *shown.shape)
+    estimates = dict(estimates)
+    return Result(
+        spikes=layers[shown.name],
+        layers=layers,
+        readout=readout,
+        membranes=membranes,
+        counters=raw.counters,
+        energy=estimates.pop("energy", None),
+        latency=estimates.pop("latency", None),
+        metadata={"chip": program.chip, **estimates},
+    )
+
+
+def _shaped(values: np.ndarray, population: Population, batched: bool) -> np.ndarray:
+    """Give ``[time, batch, size]`` the axes of the population, without batch where there was none."""
+    shaped = values.reshape(*values.shape[:2], *population.shape)
+    return shaped if batched else shaped[:, 0]

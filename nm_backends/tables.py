@@ -1,0 +1,56 @@
+"""A program as text: resources in use, and what was asked for and realised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nm_backends.program import PopulationFit, Program
+
+__all__ = ["program_text", "table"]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines of a table: the first column to the left, numbers to the right."""
+    cells = [list(head), *map(list, rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def program_text(program: Program) -> str:
+    """Return the resources and the fit report of a program as tables."""
+    resources = [
+        (r.name, f"{r.used:,}", f"{r.available:,}", f"{r.percent:.1f} %") for r in program.resources
+    ]
+    lines = [f"{program.network.source} on {program.chip}"]
+    lines += ["", *table(("resource", "used", "available", "share"), resources)]
+    head = ("population", "neurons", "scale", "weight error", "threshold error", "leak error",
+            "clipped", "zeroed", "spike agreement")  # fmt: skip
+    fits = [_fit_row(fit) for fit in program.fit.populations.values()]
+    lines += ["", *table(head, fits)]
+    chosen = {k: v for k, v in program.metadata.items() if isinstance(v, (str, bool, int, float))}
+    if chosen:
+        lines += ["", "; ".join(f"{name.replace('_', ' ')}: {v}" for name, v in chosen.items())]
+    return "\n".join(lines)
+
+
+def _fit_row(fit: PopulationFit) -> tuple[str, ...]:
+    known = fit.spike_agreement is not None
+    return (
+        fit.name,
+        f"{fit.threshold.size:,}",
+        f"{fit.scale:.4g}",
+        f"{fit.weight_error:.1%}",
+        f"{fit.threshold_error:.1%}",
+        f"{fit.leak_error:.1%}",
+        f"{fit.clipped:,} of {fit.weights:,}",
+        f"{fit.zeroed:,}",
+        f"{fit.spike_agreement:.1%}" if known else "not measured",
+    )

@@ -1,0 +1,24 @@
+"""ODIN: the backend that the registry hands out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nm_backends.crossbar.backend import CrossbarBackend
+from nm_odin import stream
+from nm_odin.mapping import CHIP
+from nm_odin.rules import RULES
+
+if TYPE_CHECKING:
+    from nm_backends.trace import TraceVerdict
+
+__all__ = ["BACKEND"]
+
+
+def _verify(path: str) -> TraceVerdict:
+    from nm_odin.trace import verify
+
+    return verify(path)
+
+
+BACKEND = CrossbarBackend(CHIP, RULES, stream, _verify)

@@ -1,0 +1,10 @@
+"""tinyODIN's rules: those of all crossbar chips, under its own codes."""
+
+from __future__ import annotations
+
+from nm_backends.crossbar.rules import SHARED, bind
+
+__all__ = ["BY_NAME", "RULES"]
+
+BY_NAME = bind("TINY", SHARED)
+RULES = tuple(BY_NAME.values())
