@@ -1,8 +1,8 @@
 """What a backend tells an export about events: which words go in, and what comes out.
 
 A backend of an event-driven chip offers ``plan_events(program, spikes) -> EventPlan`` (``spikes``
-as for ``program.run``, or None) and ``restore_stream(image, neurons) -> list[Transaction]``. Both
-are optional: without them an export holds the programming stream alone.
+counts uint8 ``[time, batch, channels]``, or None) and ``restore_stream(image, neurons) ->
+list[Transaction]``. Both are optional: without them an export holds the programming stream alone.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from nm_backends.artifact import ArtifactError, check_program, spec_fingerprint
 from nm_backends.container import load_json
 from nm_backends.export_readme import readme
 from nm_backends.memory_files import memory_text, parse_memory, parse_registers, register_text
+from nm_backends.spikes import prepare
 from nm_backends.stream import SampleStream, aer_text, parse_aer, parse_spi, spi_bytes, spi_text
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ _MAX_BYTES = 1 << 30  # of one file; ten thousand samples of a full chip stay be
 _PART = ".part-"
 
 
-def export(
-    program: Program, directory: str | os.PathLike[str], spikes: np.ndarray | None = None
-) -> list[Path]:
+def export(program: Program, directory: str | os.PathLike[str], spikes: Any = None) -> list[Path]:
     """Write ``program`` for the real chip into ``directory``.
 
     A new directory appears complete or not at all. In an earlier export every file is replaced
@@ -89,9 +88,7 @@ def export(
 # Writing --------------------------------------------------------------------------------------
 
 
-def _write_all(
-    folder: Path, program: Program, backend: Backend, spikes: np.ndarray | None
-) -> list[str]:
+def _write_all(folder: Path, program: Program, backend: Backend, spikes: Any) -> list[str]:
     """Write everything but the manifest; return the file names in order."""
     spec, image = backend.spec, program.image
     stream = backend.write_stream(image)
@@ -116,7 +113,7 @@ def _write_all(
     return list(files)
 
 
-def _plan(program: Program, backend: Backend, spikes: np.ndarray | None) -> EventPlan | None:
+def _plan(program: Program, backend: Backend, spikes: Any) -> EventPlan | None:
     planner = getattr(backend, "plan_events", None)
     if planner is None:
         if spikes is not None:
@@ -125,7 +122,8 @@ def _plan(program: Program, backend: Backend, spikes: np.ndarray | None) -> Even
                 "export without spikes",
             )
         return None
-    plan: EventPlan = planner(program, spikes)
+    counts = None if spikes is None else prepare(program.network, spikes).counts
+    plan: EventPlan = planner(program, counts)
     return plan
 
 
