@@ -15,21 +15,28 @@ from nm_backends.spikes import prepare
 
 __all__ = ["plan_events"]
 
+_HANDSHAKE = 64  # cycles, synchronisers included, with room
+
 
 def plan_events(chip: CrossbarChip, program: Program, spikes: Any | None) -> EventPlan:
     """Return the maps of a program, and what goes in and comes out for ``spikes``."""
     order = program.metadata.get("order", "as listed in the input map")
-    idle = 8  # as in canonical driving: the controller waits, the scheduler is empty
-    sweep = 2 * chip.spec.neurons + 64  # a neuron event, with its handshake
     return EventPlan(
         list(_inputs(chip, program)),
         list(_outputs(program)),
         np.unique(np.concatenate([program.layout["address"], _copies(program)])).tolist(),
         f"in every step: the lines of the input map from top to bottom ({order}); a spike count of "
         "k sends the words of its line k times",
-        idle + sweep,
+        _silence(chip),
         _samples(chip, program, spikes) if spikes is not None else (),
     )
+
+
+def _silence(chip: CrossbarChip) -> int:
+    """Bound the cycles without an output: a full scheduler of events that make no neuron fire."""
+    sweep = chip.number("cycles_per_neuron") * chip.spec.neurons + chip.number("cycles_pop")
+    served = sweep + chip.number("cycles_wait")
+    return int((chip.number("scheduler_depth") + 1) * served) + _HANDSHAKE
 
 
 def _copies(program: Program) -> np.ndarray:
@@ -81,5 +88,11 @@ def _samples(chip: CrossbarChip, program: Program, spikes: Any) -> list[SampleEv
     for s, ends in enumerate(coded.step_end):
         words = coded.words[coded.offsets[s] : coded.offsets[s + 1]]
         out = slice(log.out_offsets[s], log.out_offsets[s + 1])
-        samples.append(SampleEvents(np.split(words, ends[:-1]), log.out_event[out], log.out_addr[out]))
+        samples.append(
+            SampleEvents(
+                np.split(words, ends[:-1]) if ends.size else [],
+                log.out_event[out],
+                log.out_addr[out],
+            )
+        )
     return samples
