@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ChipRun", "Demo", "DemoData", "demo_data", "run_chip", "run_float"]
 
-SLICE = 24  # samples between two movements of the progress bar
-
 
 @dataclass(frozen=True)
 class DemoData:
@@ -101,7 +99,6 @@ def run_float(data: DemoData) -> float:
 
 def run_chip(data: DemoData, chip: str, advance: Callable[[int], None]) -> ChipRun:
     """Check, compile and run the digits on one chip."""
-    from nm_backends.cli.batches import run_in_slices
     from nm_backends.compile import check, compile_model
 
     report = check(data.model, chip)
@@ -109,7 +106,7 @@ def run_chip(data: DemoData, chip: str, advance: Callable[[int], None]) -> ChipR
         advance(len(data.labels))
         return ChipRun(chip, report)
     program = compile_model(data.model, chip, calibrate=data.calibration)
-    result = run_in_slices(program, data.spikes, (), advance, SLICE)
+    result = program.run(data.spikes, progress=advance)
     return ChipRun(chip, program.report, program, result, _accuracy(result, data.labels))
 
 

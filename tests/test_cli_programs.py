@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from nm_backends.cli.batches import run_in_slices
-from nm_backends.testing import random_model, random_spikes
+from nm_backends.testing import random_spikes
 
 
 @pytest.fixture
@@ -85,24 +84,3 @@ def test_export(nmb, program, spike_file, tmp_path):
     assert sorted(said["files"]) == sorted(p.name for p in (tmp_path / "build").iterdir())
     assert any("aer" in name for name in said["files"])
     assert "build" in nmb("export", program, "-o", "build").stdout
-
-
-def test_slices_give_the_result_of_one_run():
-    from nm_backends.compile import compile_model
-
-    from nm_backends.testing import conventions
-
-    program = compile_model(random_model(0), "tinyodin", conventions())
-    spikes = random_spikes(2, batch=11)
-    whole = program.run(spikes, record=("membrane",))
-    steps = []
-    parts = run_in_slices(program, spikes, ("membrane",), steps.append, size=4)
-    assert steps == [4, 4, 3]
-    np.testing.assert_array_equal(whole.spikes, parts.spikes)
-    np.testing.assert_array_equal(whole.readout, parts.readout)
-    for kind in ("layers", "membranes", "counters"):
-        for name, values in getattr(whole, kind).items():
-            np.testing.assert_array_equal(values, getattr(parts, kind)[name])
-    for name in ("energy", "latency"):
-        if getattr(whole, name) is not None:
-            np.testing.assert_allclose(getattr(whole, name).value, getattr(parts, name).value)

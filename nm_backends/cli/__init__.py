@@ -20,7 +20,9 @@ COMMANDS = {
     "compile": "models",
     "run": "run",
     "export": "export",
+    "verify": "verify",
     "explain": "explain",
+    "demo": "demo",
 }
 
 

@@ -23,7 +23,7 @@ from nm_backends.cli.output import (
 
 if TYPE_CHECKING:
     from nm_backends.network import Network
-    from nm_backends.program import Fit, Program
+    from nm_backends.program import Program
 
 __all__ = ["check_command", "compile_command", "lower_command"]
 
@@ -125,45 +125,8 @@ def compile_command(
         echo_json({**program.report.to_dict(), "program": output, **_describe_program(program)})
         return
     echo_report(program.report)
-    print_program(program)
+    click.echo(str(program))
     click.echo(f"written: {output}")
-
-
-def print_program(program: Program) -> None:
-    """Print the resources in use and the fit report."""
-    rows = [
-        (r.name, number(r.used), number(r.available), f"{r.percent:.1f} %")
-        for r in program.resources
-    ]
-    echo_table(("resource", ">used", ">available", ">"), rows)
-    _print_fit(program.fit)
-
-
-def _print_fit(fit: Fit) -> None:
-    columns = (
-        "population",
-        ">scale",
-        ">weights",
-        ">clipped",
-        ">zeroed",
-        ">weight error",
-        ">threshold error",
-        ">leak error",
-    )
-    rows = [
-        (
-            f.name,
-            f"{f.scale:.4g}",
-            number(f.weights),
-            number(f.clipped),
-            number(f.zeroed),
-            f"{f.weight_error:.2%}",
-            f"{f.threshold_error:.2%}",
-            f"{f.leak_error:.2%}",
-        )
-        for f in fit.populations.values()
-    ]
-    echo_table(columns, rows)
 
 
 def _describe_program(program: Program) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def run_command(
     if reference:
         from nm_backends.run import reference as run_reference
 
-        result = run_reference(program, source.spikes, discretisation)
+        result = run_reference(program, source.spikes, discretisation, record)
     else:
         result = _run(program, source, record, as_json)
     if output:
@@ -63,12 +63,12 @@ def run_command(
 
 def _run(path: str, source: SpikeFile, record: tuple[str, ...], quiet: bool) -> Result:
     from nm_backends.artifact import load
-    from nm_backends.cli.batches import batch_of, run_in_slices
+    from nm_backends.spikes import prepare
 
     program = load(path)
-    samples = batch_of(program.network, source.spikes) or 1
+    samples = prepare(program.network, source.spikes).counts.shape[1]
     with progress("running", samples, quiet=quiet) as advance:
-        return run_in_slices(program, source.spikes, record, advance)
+        return program.run(source.spikes, record, progress=advance)
 
 
 def _arrays(result: Result) -> dict[str, np.ndarray]:
