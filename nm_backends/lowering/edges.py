@@ -125,6 +125,6 @@ def _add_ends(graph: Graph, report: Report) -> None:
         name = kind.lower()
         if kind in kinds or name in graph.nodes:
             continue
-        graph.nodes[name] = Node(name, kind, {"shape": None})
+        graph.nodes[name] = Node(name, kind, {"shape": None}, added=True)
         message = f"the graph has no {kind} node; one was added"
         report.add(W.completed_graph.at(message, node=name))

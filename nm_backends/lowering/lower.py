@@ -181,8 +181,9 @@ class _Assembler:
     def _ordered(self) -> tuple[list[Projection], list[str]]:
         """Order the populations and let the edges that close a loop deliver one step later."""
         instant = [(pre, post) for pre, post, delay in self.found if delay == 0]
+        delayed = [(pre, post) for pre, post, delay in self.found if delay]
         others = [name for name in self.populations if name not in self.flat.inputs]
-        order, closing = evaluation_order(self.flat.inputs, others, instant)
+        order, closing = evaluation_order(self.flat.inputs, others, instant, delayed)
         final: dict[tuple[str, str, int], Projection] = {}
         for (pre, post, delay), projection in self.found.items():
             late = delay == 0 and (pre, post) in closing

@@ -73,7 +73,8 @@ class Node:
 
     ``kind`` is the NIR type, ``"Port"`` for the Input and Output nodes of a sub-graph, which
     pass on what they get, or ``"Unknown"``. ``defaulted`` names the fields that were absent.
-    ``broken`` nodes have been reported; nothing more is said about them.
+    ``broken`` nodes have been reported; nothing more is said about them. ``added`` nodes stand in
+    for missing ends of the graph.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Node:
     metadata: dict[str, Any] = field(default_factory=dict)
     defaulted: set[str] = field(default_factory=set)
     broken: bool = False
+    added: bool = False
 
     @property
     def is_neuron(self) -> bool:

@@ -107,8 +107,9 @@ def _input_shape(flat: Flat, name: str, report: Report) -> Shape | None:
     if declared is None or len(declared) == 0 or any(n <= 0 for n in declared):
         exact = [w for w in wishes if all(n > 0 for n in w)]
         if exact:
-            message = f"the Input notes no usable shape; {exact[0]} is what its listener takes"
-            report.add(W.batch_axis.at(message, node=name))
+            if not flat.nodes[name].added:
+                message = f"the Input notes no usable shape; {exact[0]} is what its listener takes"
+                report.add(W.batch_axis.at(message, node=name))
             return exact[0]
         report.add(E.unknown_shape.at("the shape of the input is not known", node=name))
         return None
@@ -186,7 +187,7 @@ def _check_edges(flat: Flat, shapes: Shapes, failed: set[str], report: Report) -
 
 
 def _check_ends(flat: Flat, shapes: Shapes, failed: set[str], report: Report) -> None:
-    broken_graph = bool(report.codes & {E.no_path.code, E.missing_node.code})
+    broken_graph = bool(report.codes & {E.no_path.code, E.missing_node.code, E.ambiguous_port.code})
     for name, node in flat.nodes.items():
         if name not in shapes.out:
             upstream_known = all(p in shapes.out for p in flat.preds[name])
