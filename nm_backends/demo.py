@@ -12,7 +12,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from nm_backends.program import Program, Resource
-    from nm_backends.result import Estimate, Result
+    from nm_backends.result import Result
     from nm_backends.rules import Report
 
 __all__ = ["ChipRun", "Demo", "DemoData", "demo_data", "run_chip", "run_float"]
@@ -53,21 +53,6 @@ class ChipRun:
     def total(self, counter: str) -> int | None:
         """Sum of a counter over the samples."""
         return None if self.result is None else int(self.result.counters[counter].sum())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for ``--json``."""
-        facts: dict[str, Any] = {"chip": self.chip, "ok": self.report.ok, "accuracy": self.accuracy}
-        if self.result is None:
-            return {**facts, **self.report.to_dict()}
-        return {
-            **facts,
-            "resources": {r.name: [r.used, r.available] for r in self.resources},
-            "sops_per_sample": self.per_sample("sops"),
-            "cycles_per_sample": self.per_sample("cycles"),
-            "dropped": self.total("dropped"),
-            "energy": _estimate(self.result.energy),
-            "latency": _estimate(self.result.latency),
-        }
 
 
 @dataclass
@@ -117,15 +102,3 @@ def _accuracy(result: Result, labels: np.ndarray) -> float:
 def _arrays(resource: Any) -> dict[str, np.ndarray]:
     with resource.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
-
-
-def _estimate(estimate: Estimate | None) -> dict[str, Any] | None:
-    if estimate is None:
-        return None
-    return {
-        "mean": estimate.mean,
-        "unit": estimate.unit,
-        "formula": estimate.formula,
-        "source": estimate.source,
-        "status": estimate.status,
-    }

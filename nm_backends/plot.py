@@ -46,7 +46,7 @@ def picture(
     axes = figure.subplots(len(runs), 3, squeeze=False, width_ratios=(5, 5, 4))
     for (left, middle, right), (program, spikes, result) in zip(axes, runs, strict=True):
         draw_raster(left, {"input": spikes, **result.layers})
-        left.set_title(f"{program.chip}: spikes of one sample")
+        left.set_title(f"{program.chip}: one sample, predicted {result.prediction[0]}")
         draw_membranes(middle, result.membranes[program.network.output.name])
         middle.set_title(f"membranes of {program.network.output.name}")
         draw_crossbar(right, program)
@@ -76,7 +76,7 @@ def draw_membranes(axes: Any, membranes: np.ndarray) -> None:
     for neuron in range(min(flat.shape[1], 20)):
         axes.plot(flat[:, neuron], linewidth=1.2, drawstyle="steps-post", label=str(neuron))
     if flat.shape[1] <= 12:
-        axes.legend(ncols=6, fontsize="x-small", loc="upper left")
+        axes.legend(ncols=6, fontsize="x-small", loc="best", framealpha=0.6)
     axes.set_xlabel("time step")
     axes.set_ylabel("membrane at the end of the step (chip units)")
 
@@ -88,9 +88,14 @@ def draw_crossbar(axes: Any, program: Program) -> None:
         axes.set_axis_off()
         return
     limit = max(1, int(np.abs(weights).max()))
-    shown = np.ma.masked_equal(weights, 0)
+    signed = int(weights.min()) < 0
     image = axes.imshow(
-        shown, cmap="coolwarm", vmin=-limit, vmax=limit, interpolation="nearest", aspect="auto"
+        np.ma.masked_equal(weights, 0),
+        cmap="coolwarm" if signed else "viridis_r",
+        vmin=-limit if signed else 0,
+        vmax=limit,
+        interpolation="nearest",
+        aspect="auto",
     )
     axes.figure.colorbar(image, ax=axes, label="weight in memory")
     share = np.count_nonzero(weights) / weights.size

@@ -165,5 +165,6 @@ def trace(path, chip="tinyodin", **changes):
     meta = {"format": "trace", "chip": chip, "case": "x", "driving": "idle"}
     contents = {"meta": SIZE(json.dumps({**meta, "exactness": "transaction", "n_events": 0}))}
     contents |= {"events": np.zeros(0, np.uint32), "neuron_init": np.zeros((256, 4), np.uint8)}
-    contents |= changes
+    names = ("SPI_GATE_ACTIVITY", "SPI_OPEN_LOOP", "SPI_AER_SRC_CTRL_nNEUR", "SPI_MAX_NEUR")
+    contents |= {name: np.int64(0) for name in names} | changes
     return arrays(path, **{name: value for name, value in contents.items() if value is not None})

@@ -133,8 +133,8 @@ SPIKES = {
     "complex": (lambda p: bad.arrays(p, spikes=np.full((5, 4), 1j)), "not numbers"),
     "one axis": (lambda p: bad.arrays(p, spikes=np.ones(12)), "time axis"),
     "no time": (lambda p: bad.arrays(p, spikes=np.ones((0, 1, 4))), "nothing in it"),
-    "too few channels": (lambda p: bad.arrays(p, spikes=np.ones((5, 2, 3), np.uint8)), "4"),
-    "too many axes": (lambda p: bad.arrays(p, spikes=np.ones((5, 2, 4, 4), np.uint8)), "4"),
+    "too few channels": (lambda p: bad.arrays(p, spikes=np.ones((5, 2, 3), np.uint8)), "batch, 4]"),
+    "too many axes": (lambda p: bad.arrays(p, spikes=np.ones((5, 2, 4, 4), np.uint8)), "batch, 4]"),
     "negative": (lambda p: bad.arrays(p, spikes=np.full((5, 2, 4), -1)), "negative"),
     "NaN": (lambda p: bad.arrays(p, spikes=np.full((5, 2, 4), NAN)), "NaN"),
     "fractions": (lambda p: bad.arrays(p, spikes=np.full((5, 2, 4), 0.5)), "whole numbers"),
@@ -176,8 +176,8 @@ TRACES = {
     "no meta": (lambda p: bad.arrays(p, events=ONES), "meta"),
     "meta is no JSON": (lambda p: bad.trace(p, meta=np.array("{")), "meta"),
     "unknown chip": (lambda p: bad.trace(p, chip="loihi"), "loihi"),
-    "missing arrays": (lambda p: bad.trace(p, events=None), "trace.npz"),
-    "wrong shape": (lambda p: bad.trace(p, neuron_init=np.zeros((3, 4), np.uint8)), "trace.npz"),
+    "missing arrays": (lambda p: bad.trace(p, events=None), "missing"),
+    "wrong shape": (lambda p: bad.trace(p, neuron_init=np.zeros((3, 4), np.uint8)), "neuron_init"),
     "object array": (bad.object_array, "trace.npz"),
 }
 
@@ -235,6 +235,7 @@ def test_spikes(refused, good, tmp_path, case):
     path = make(tmp_path / "spikes.npz")
     result = refused(text, "run", good / "program.nmb", "--input", path, "-o", "out.npz")
     assert result.exit_code == 2
+    assert str(path) in result.output
 
 
 @pytest.mark.parametrize("case", SPIKES)

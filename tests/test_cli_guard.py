@@ -12,11 +12,11 @@ from nm_backends.cli import Commands, cli
 from nm_backends.cli.guard import shortened
 from nm_backends.cli.output import json_option
 from nm_backends.errors import UnknownNameError, UserError, did_you_mean
-from nm_backends.rules import CompileError, Diagnostic, Report
+from nm_backends.rules import CompileError, Diagnostic, Report, rule
 
 
 def raised_by_us():
-    raise ValueError("spikes have 3 channels, the model has 64")
+    rule("X001", "error")(lambda network, spec: [])
 
 
 def raised_on_the_way():
@@ -34,8 +34,9 @@ REPORT = Report("odin", "m.nir", [Diagnostic("ODIN001", "error", "too many", "fc
 CASES = {
     "user error": (raiser(UserError("no spikes in x.npz", "add some")), 2, "no spikes in x.npz"),
     "unknown name": (raiser(UnknownNameError("unknown chip 'x'")), 2, "unknown chip 'x'"),
-    "our ValueError": (raised_by_us, 2, "spikes have 3 channels"),
+    "our own error": (raised_by_us, 2, "rule X001 has no docstring"),
     "a library's ValueError": (raised_on_the_way, 3, "this is a bug"),
+    "a stranger's ValueError": (raiser(ValueError("odd")), 3, "this is a bug"),
     "no file": (lambda: Path("gone.nir").read_text(), 2, "gone.nir: no such file"),
     "zip": (raiser(zipfile.BadZipFile("File is not a zip file")), 2, "damaged"),
     "memory": (raiser(MemoryError("10 TiB")), 2, "not enough memory"),

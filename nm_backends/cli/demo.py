@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from nm_backends.cli.output import echo_json, echo_report, echo_table, json_option, number, progress
+from nm_backends.cli.output import (
+    echo_json,
+    echo_report,
+    echo_table,
+    estimate_dict,
+    estimate_text,
+    json_option,
+    number,
+    progress,
+)
 
 if TYPE_CHECKING:
     from nm_backends.demo import ChipRun, Demo, DemoData
@@ -47,7 +56,7 @@ def demo_command(chips: tuple[str, ...], output: str, samples: int | None, as_js
             found.chips.append(run_chip(data, name, advance))
     written = _write(found, data, folder)
     if as_json:
-        runs = [run.to_dict() for run in found.chips]
+        runs = [_as_dict(run) for run in found.chips]
         echo_json({"samples": count, "float": found.accuracy, "chips": runs, "files": written})
     else:
         _print(found)
@@ -109,8 +118,8 @@ def _rows(runs: list[ChipRun]) -> dict[str, list[str]]:
     for name, counter in (("synaptic operations", "sops"), ("clock cycles", "cycles")):
         rows[f"{name} per sample"] = [number(round(run.per_sample(counter) or 0)) for run in runs]
     rows["spikes lost, all samples"] = [number(run.total("dropped") or 0) for run in runs]
-    rows["latency per sample"] = [_figure(run, "latency") for run in runs]
-    rows["energy per sample"] = [_figure(run, "energy") for run in runs]
+    rows["latency per sample"] = [_estimate(run, "latency") for run in runs]
+    rows["energy per sample"] = [_estimate(run, "energy") for run in runs]
     return rows
 
 
@@ -121,21 +130,8 @@ def _resource(run: ChipRun, name: str) -> str:
     return "-"
 
 
-def _figure(run: ChipRun, name: str) -> str:
-    estimate = getattr(run.result, name)
-    if estimate is None:
-        return "not published"
-    return f"{_scaled(estimate.mean, estimate.unit)} ({estimate.status})"
-
-
-def _scaled(value: float, unit: str) -> str:
-    """Write 1.2e-05 s as 12 us."""
-    if unit not in ("s", "J"):
-        return f"{value:.4g} {unit}"
-    for factor, prefix in ((1, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n")):
-        if value >= factor:
-            return f"{value / factor:.3g} {prefix}{unit}"
-    return f"{value * 1e12:.3g} p{unit}"
+def _estimate(run: ChipRun, name: str) -> str:
+    return estimate_text(getattr(run.result, name))
 
 
 def _provenance(run: ChipRun) -> None:
@@ -143,3 +139,18 @@ def _provenance(run: ChipRun) -> None:
         estimate = getattr(run.result, name)
         if estimate is not None:
             click.echo(f"{name} on {run.chip}: {estimate.formula} ({estimate.source})")
+
+
+def _as_dict(run: ChipRun) -> dict[str, Any]:
+    facts = {"chip": run.chip, "ok": run.report.ok, "accuracy": run.accuracy}
+    if run.result is None:
+        return {**facts, **run.report.to_dict()}
+    return {
+        **facts,
+        "resources": {r.name: [r.used, r.available] for r in run.resources},
+        "sops_per_sample": run.per_sample("sops"),
+        "cycles_per_sample": run.per_sample("cycles"),
+        "dropped": run.total("dropped"),
+        "latency": estimate_dict(run.result.latency),
+        "energy": estimate_dict(run.result.energy),
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import traceback
 import warnings
@@ -88,9 +89,18 @@ def _classify(error: Exception) -> tuple[int, str, str]:
 
 
 def _raised_by_us(error: BaseException) -> bool:
-    """Whether our own code raised this on purpose, not a library on whose way it failed."""
-    line = traceback.extract_tb(error.__traceback__)[-1].line or ""
-    return line.startswith("raise ")
+    """Whether this package or a plugin raised this on purpose, not a library on its way."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    text = linecache.getline(frame.f_code.co_filename, line)
+    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return text.lstrip().startswith("raise ") and package in _our_packages()
+
+
+def _our_packages() -> set[str]:
+    from nm_backends.registry import registry
+
+    plugins = {plugin.candidate.module.partition(".")[0] for plugin in registry().plugins}
+    return {"nm_backends", *plugins}
 
 
 def _where(error: BaseException) -> str:

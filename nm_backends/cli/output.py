@@ -13,12 +13,15 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nm_backends.result import Estimate
     from nm_backends.rules import Report
 
 __all__ = [
     "echo_json",
     "echo_report",
     "echo_table",
+    "estimate_dict",
+    "estimate_text",
     "json_option",
     "json_wanted",
     "number",
@@ -107,6 +110,26 @@ def number(value: float) -> str:
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:.4g}"
+
+
+def estimate_text(estimate: Estimate | None) -> str:
+    """Write an estimate for a table, such as ``12 us (published)``."""
+    if estimate is None:
+        return "not published"
+    value, unit = estimate.mean, estimate.unit
+    if unit in ("s", "J"):
+        factors = ((1, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
+        factor, prefix = next((f for f in factors if value >= f[0]), factors[-1])
+        value, unit = value / factor, prefix + unit
+    return f"{value:.3g} {unit} ({estimate.status})"
+
+
+def estimate_dict(estimate: Estimate | None) -> dict[str, Any] | None:
+    """Return an estimate as plain data."""
+    if estimate is None:
+        return None
+    names = ("unit", "formula", "source", "status")
+    return {"mean": estimate.mean, **{name: getattr(estimate, name) for name in names}}
 
 
 @contextmanager

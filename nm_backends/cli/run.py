@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nm_backends.cli.options import discretisation_from, discretisation_options
-from nm_backends.cli.output import echo_json, echo_table, json_option, number, progress
+from nm_backends.cli.output import (
+    echo_json,
+    echo_table,
+    estimate_dict,
+    estimate_text,
+    json_option,
+    number,
+    progress,
+)
 
 if TYPE_CHECKING:
     import numpy as np
 
     from nm_backends.cli.spikes import SpikeFile
+    from nm_backends.discretisation import Discretisation
     from nm_backends.result import Result
 
 __all__ = ["run_command"]
@@ -50,23 +59,43 @@ def run_command(
     if discretisation and not reference:
         raise click.UsageError("a program is discretised already; use --reference with a .nir file")
     source = read_spikes(spikes)
-    if reference:
-        from nm_backends.run import reference as run_reference
-
-        result = run_reference(program, source.spikes, discretisation, record)
-    else:
-        result = _run(program, source, record, as_json)
+    run = _run_float if reference else _run
+    result = run(program, source, record, as_json, discretisation)
     if output:
         write_arrays(output, _arrays(result))
     _tell(result, source, output, as_json)
 
 
-def _run(path: str, source: SpikeFile, record: tuple[str, ...], quiet: bool) -> Result:
+def _run_float(
+    path: str,
+    source: SpikeFile,
+    record: tuple[str, ...],
+    quiet: bool,
+    discretisation: Discretisation | None,
+) -> Result:
+    from nm_backends.api import lower
+    from nm_backends.cli.spikes import naming
+    from nm_backends.run import reference
+
+    network = lower(path, discretisation)
+    with naming(source.path):
+        return reference(network, source.spikes, record=record)
+
+
+def _run(
+    path: str,
+    source: SpikeFile,
+    record: tuple[str, ...],
+    quiet: bool,
+    discretisation: Discretisation | None,
+) -> Result:
     from nm_backends.artifact import load
+    from nm_backends.cli.spikes import naming
     from nm_backends.spikes import prepare
 
     program = load(path)
-    samples = prepare(program.network, source.spikes).counts.shape[1]
+    with naming(source.path):
+        samples = prepare(program.network, source.spikes).counts.shape[1]
     with progress("running", samples, quiet=quiet) as advance:
         return program.run(source.spikes, record, progress=advance)
 
@@ -81,11 +110,17 @@ def _arrays(result: Result) -> dict[str, np.ndarray]:
 
 def _tell(result: Result, source: SpikeFile, output: str | None, as_json: bool) -> None:
     facts = _facts(result, source)
+    estimates = {name: getattr(result, name) for name in ("latency", "energy")}
     if as_json:
-        echo_json({**facts, "output": output})
+        costs = {name: estimate_dict(value) for name, value in estimates.items()}
+        echo_json({**facts, **costs, "output": output})
         return
     rows = [(name.replace("_", " "), _cell(value)) for name, value in facts.items()]
-    echo_table(("", "value"), [row for row in rows if row[1]])
+    rows += [(f"{n} per sample", estimate_text(e)) for n, e in estimates.items() if e]
+    echo_table(("", "value"), rows)
+    for name, estimate in estimates.items():
+        if estimate is not None:
+            click.echo(f"{name}: {estimate.formula} ({estimate.source})")
     if output:
         click.echo(f"written: {output}")
 
@@ -98,27 +133,11 @@ def _facts(result: Result, source: SpikeFile) -> dict[str, Any]:
     facts: dict[str, Any] = {"samples": len(prediction), "prediction": prediction}
     if source.labels is not None and source.labels.shape == prediction.shape:
         facts["accuracy"] = float(np.mean(prediction == source.labels))
-    facts |= {
-        f"{name}_per_sample": float(value.reshape(len(value), -1).sum(axis=1).mean())
-        for name, value in result.counters.items()
-        if np.ndim(value)
-    }
-    for name in ("energy", "latency"):
-        estimate = getattr(result, name)
-        if estimate is not None:
-            facts[name] = {
-                "value": estimate.mean,
-                "unit": estimate.unit,
-                "status": estimate.status,
-                "formula": estimate.formula,
-                "source": estimate.source,
-            }
-    return facts
+    means = {name: v.mean() for name, v in result.counters.items() if np.ndim(v) == 1}
+    return facts | {f"{name}_per_sample": float(mean) for name, mean in means.items()}
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, dict):
-        return f"{value['value']:.4g} {value['unit']} ({value['status']}: {value['source']})"
     if hasattr(value, "__len__"):
         head = " ".join(map(str, value[:20]))
         return head + (" ..." if len(value) > 20 else "")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from nm_backends.errors import UserError
 from nm_backends.files import atomic_write
 
-__all__ = ["SpikeFile", "check_output", "read_spikes", "write_arrays"]
+__all__ = ["SpikeFile", "check_output", "naming", "read_spikes", "write_arrays"]
 
 LIMIT = 2 << 30  # bytes of one array
 EXPECTED = (
@@ -38,6 +39,7 @@ BROKEN = (
 class SpikeFile:
     """Input spikes, and the labels that lay beside them (None where there are none)."""
 
+    path: str
     spikes: np.ndarray
     labels: np.ndarray | None = None
 
@@ -66,7 +68,7 @@ def read_spikes(path: str) -> SpikeFile:
     _check_spikes(path, spikes)
     if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
         labels = None
-    return SpikeFile(spikes, labels)
+    return SpikeFile(path, spikes, labels)
 
 
 def _load(path: str) -> tuple[np.ndarray, np.ndarray | None]:
@@ -107,7 +109,7 @@ def _read_array(file: Any, name: str) -> np.ndarray:
         raise ValueError(f"array {name} has the shape {shape}")
     if size > LIMIT:
         raise ValueError(f"array {name} would take {size / 2**30:.0f} GiB")
-    data = file.read(size)
+    data = bytearray(file.read(size))  # writable, as every other array of a user
     if len(data) != size:
         raise ValueError(f"array {name} is cut short: {len(data)} of {size} bytes")
     flat = np.frombuffer(data, dtype=dtype)
@@ -133,6 +135,15 @@ def _check_spikes(path: str, spikes: np.ndarray) -> None:
         raise UserError(f"{what}: counts up to {high}", "at most 255 spikes per step and input")
     if spikes.dtype.kind == "f" and np.any(spikes != np.floor(spikes)):
         raise UserError(f"{what}: some are not whole numbers", "chips take spikes, not values")
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Name the file in what the model has to say about its spikes."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: {error}", error.hint) from error
 
 
 def check_output(path: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nm_backends.cli.output import echo_json, echo_table, json_option, number, progress
+from nm_backends.errors import UnknownNameError, UserError
 
 if TYPE_CHECKING:
     from nm_backends.trace import TraceVerdict
@@ -28,12 +29,12 @@ def verify_command(traces: tuple[str, ...], chip: str | None, as_json: bool) -> 
     and clock cycles. Exits with 1 when one differs or cannot be replayed.
     """
     verdicts: list[TraceVerdict] = []
-    unusable: dict[str, Exception] = {}
+    unusable: dict[str, UserError] = {}
     with progress("replaying", len(traces), quiet=as_json) as advance:
         for path in traces:
             try:
                 verdicts.append(_verify(path, chip))
-            except ValueError as error:  # this file is no trace: the others may be
+            except UserError as error:  # this file is no trace: the others may be
                 if len(traces) == 1:
                     raise
                 unusable[path] = error
@@ -51,7 +52,12 @@ def verify_command(traces: tuple[str, ...], chip: str | None, as_json: bool) -> 
 def _verify(path: str, chip: str | None) -> TraceVerdict:
     from nm_backends.registry import get_backend
 
-    return get_backend(chip or _chip_of(path)).verify(path)
+    name = chip or _chip_of(path)
+    try:
+        backend = get_backend(name)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{path}: {error}", error.hint) from error
+    return backend.verify(path)
 
 
 def _chip_of(path: str) -> str:
@@ -64,7 +70,7 @@ def _chip_of(path: str) -> str:
     return chip.lower()
 
 
-def _print(verdicts: list[TraceVerdict], unusable: dict[str, Exception]) -> None:
+def _print(verdicts: list[TraceVerdict], unusable: dict[str, UserError]) -> None:
     rows = []
     for chip in sorted({verdict.chip for verdict in verdicts}):
         mine = [verdict for verdict in verdicts if verdict.chip == chip]
