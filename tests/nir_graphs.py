@@ -1,5 +1,7 @@
 """Small NIR graphs as plain dicts (the form of ``graph.to_dict()``), and files with any content."""
 
+from itertools import pairwise
+
 import h5py
 import numpy as np
 
@@ -69,7 +71,7 @@ def pool(kind, kernel, stride=None, padding=0):
 def graph(nodes, edges=None, metadata=None):
     """Make a graph; without edges, a chain in the order of the nodes."""
     names = list(nodes)
-    edges = list(zip(names, names[1:], strict=False)) if edges is None else edges
+    edges = list(pairwise(names)) if edges is None else edges
     made = {"type": "NIRGraph", "nodes": nodes, "edges": edges}
     return made | ({"metadata": metadata} if metadata else {})
 

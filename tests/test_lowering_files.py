@@ -151,7 +151,7 @@ def test_many_links_to_one_group(tmp_path):
                 group[f"n{i}"] = below
             below = group
         handle["node/nodes/laugh"] = below
-    assert refusal(path) == ("NMB003", "the file has more than 100,000 objects")
+    assert refusal(path) == ("NMB003", "the file has more than 12,288 groups")
 
 
 def test_huge_declarations_are_refused_unread(tmp_path):

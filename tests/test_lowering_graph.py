@@ -141,7 +141,8 @@ def test_several_inputs_and_outputs():
         "out1": out(2), "out2": out(2), "li": li(2),
     }  # fmt: skip
     edges = [
-        ("left", "lif"), ("right", "w"), ("w", "lif"), ("lif", "out1"), ("lif", "li"), ("li", "out2"),
+        ("left", "lif"), ("right", "w"), ("w", "lif"),
+        ("lif", "out1"), ("lif", "li"), ("li", "out2"),
     ]  # fmt: skip
     network = lower(graph(nodes, edges), QUIET)
     assert [p.name for p in network.inputs] == ["left", "right"]
@@ -286,6 +287,32 @@ def test_ten_thousand_layers_do_not_recurse():
     layers = {f"n{i}": linear([[1.0]]) for i in range(2000)}
     made = graph({"input": inp(1), **layers, "lif": lif(1), "output": out(1)})
     assert len(lower(made, QUIET).projections[0].nodes) == 2000
+
+
+def test_too_many_nodes_and_edges_are_refused_quickly():
+    layers = {f"n{i}": linear([[1.0]]) for i in range(4097)}
+    report = lower_collect(graph({"input": inp(1), **layers, "output": out(1)}), QUIET)[1]
+    assert [d.code for d in report.errors] == ["NMB014"]
+    edges = [(f"a{i}", f"b{i}") for i in range(4000)]
+    report = lower_collect(graph({f"n{i}": lif(1) for i in range(4000)}, edges), QUIET)[1]
+    assert {d.code for d in report.errors} == {"NMB011"}
+
+
+def test_a_layer_that_the_exporter_did_not_know():
+    report = lower_collect(chain(linear(ONE), None, lif(2)), QUIET)[1]
+    (error,) = report.errors
+    assert (error.code, error.node) == ("NMB006", "2")
+    assert error.message == "this is NoneType, not a node with fields"
+    assert error.hint == "exporters leave None for a layer that they do not know"
+
+
+def test_classes_that_extend_nir_nodes_are_understood():
+    class Mine(nir.LIF):
+        pass
+
+    one = np.ones(2)
+    mine = Mine(tau=0.01 * one, r=one, v_leak=0 * one, v_threshold=one)
+    assert lower(chain(mine), QUIET).output.node_type == "LIF"
 
 
 class FakeTensor:

@@ -94,7 +94,7 @@ def test_conventions_of_frameworks(framework, cmp, gain, start):
 
 def test_snapping_undoes_float32():
     exact = np.array([0.125, 0.9, 0.001, 0.333, 1.0])
-    noisy = (exact + [1e-6, -1.9e-6, 1e-7, 2e-6 - 1e-9, 3e-8]).astype(float)
+    noisy = exact + np.array([1e-6, -1.9e-6, 1e-7, 2e-6 - 1e-9, 3e-8])
     np.testing.assert_array_equal(snap(noisy), exact)
     far = exact + 3e-6
     np.testing.assert_array_equal(snap(far), far)
@@ -200,8 +200,8 @@ def test_bad_metadata_is_ignored_with_a_warning(data):
         (
             {"reset": "substract"},
             "reset is 'substract'",
-            "did you mean 'subtract' or 'subtract_delayed'? (all: zero, subtract, subtract_delayed, "
-            "subtract_nodelay_snntorch, zero_dropinput, none)",
+            "did you mean 'subtract' or 'subtract_delayed'? (all: zero, subtract, "
+            "subtract_delayed, subtract_nodelay_snntorch, zero_dropinput, none)",
         ),
         ({"reset": {"1": "soft"}}, "reset of 1 is 'soft'", None),
         ({"spike_cmp": "=>"}, "spike_cmp is '=>'", None),

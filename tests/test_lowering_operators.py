@@ -12,7 +12,7 @@ SMALL = settings(max_examples=40, deadline=None)
 
 
 def naive_conv(x, weight, stride, pads, dilation, groups):
-    """Compute a grouped 2-D convolution, output by output; ``pads`` are (before, after) per axis."""
+    """Compute a grouped convolution, output by output; ``pads``: (before, after) per axis."""
     filters, per_group, kh, kw = weight.shape
     padded = np.pad(x, ((0, 0), *pads))
     high = (padded.shape[1] - dilation[0] * (kh - 1) - 1) // stride[0] + 1

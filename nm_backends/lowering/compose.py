@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from nm_backends.lowering import repairs as W
 from nm_backends.lowering import rules as E
-from nm_backends.lowering.graph import Flat
+from nm_backends.lowering.graph import Flat, natural
 from nm_backends.lowering.model import LINEAR, MAX_SYNAPSES, Node
 from nm_backends.lowering.operators import (
     TooManySynapses,
@@ -91,23 +91,24 @@ class Composer:
         self._loops([name for name in waiting if name not in self.done])
 
     def _loops(self, names: list[str]) -> None:
-        """Report nodes that wait for themselves (and what only waits for those)."""
-        around = [n for n in names if n in self._behind(n)]
+        """Report nodes that wait for themselves, leaving out what only waits for those."""
+        around = dict.fromkeys(names)
+        ahead = {n: sum(s in around for s in self.flat.succs[n]) for n in names}
+        ends = [n for n in names if not ahead[n]]
+        while ends:
+            name = ends.pop()
+            del around[name]
+            for pred in self.flat.preds[name]:
+                if pred in ahead:
+                    ahead[pred] -= 1
+                    if not ahead[pred]:
+                        ends.append(pred)
         if around:
-            message = "a loop holds no neuron: " + ", ".join(around[:6])
-            self.report.add(E.loop_without_neuron.at(message, node=around[0]))
+            first = sorted(around, key=natural)
+            message = "a loop holds no neuron: " + ", ".join(first[:6])
+            self.report.add(E.loop_without_neuron.at(message, node=first[0]))
         for name in names:
             self.done[name] = Signal()
-
-    def _behind(self, name: str) -> set[str]:
-        seen: set[str] = set()
-        todo = list(self.flat.succs[name])
-        while todo:
-            current = todo.pop()
-            if current not in seen and not self._is_source(current):
-                seen.add(current)
-                todo.extend(self.flat.succs[current])
-        return seen
 
     def _sum(self, signals: list[Signal], size: int) -> Signal:
         total = Signal()

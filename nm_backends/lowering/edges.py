@@ -10,11 +10,14 @@ from nm_backends.rules import Report
 
 __all__ = ["repair_edges"]
 
+_MOST_REPAIRS = 50
+
 
 def repair_edges(graph: Graph, prefix: str, report: Report) -> None:
     """Repair names and gaps in ``graph.edges`` in place; what cannot be repaired is left."""
-    _rename(graph, prefix, report)
-    _drop(graph, prefix, report)
+    if len(_missing(graph)) <= _MOST_REPAIRS:
+        _rename(graph, prefix, report)
+        _drop(graph, prefix, report)
     _complete(graph, prefix, report)
 
 

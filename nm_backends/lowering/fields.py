@@ -21,6 +21,7 @@ _SHAPE_FIELDS = frozenset({"shape", "input_type", "input_shape"})
 _WHOLE_FIELDS = frozenset(
     {"stride", "padding", "dilation", "groups", "kernel_size", "start_dim", "end_dim"}
 )
+_MOST_NAMES, _LONGEST_NAME = 200, 200
 _IGNORED = frozenset({"type", "metadata", "input_type", "output_type", "name"})
 _MAY_BE_INFINITE = frozenset({"tau", "tau_mem", "tau_syn", "r", "w_in"})
 
@@ -45,6 +46,8 @@ def text(value: object) -> str | None:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint with the most similar names, or all of them when there are few."""
     names = list(known)
+    if len(names) > _MOST_NAMES or len(name) > _LONGEST_NAME:
+        return ""  # similarity takes its time
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
         return "did you mean " + " or ".join(map(repr, close)) + "?"

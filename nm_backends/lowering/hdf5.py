@@ -12,16 +12,17 @@ from typing import Any
 
 from nm_backends.lowering import rules as E
 from nm_backends.lowering.fields import clean, text
-from nm_backends.lowering.model import MAX_NEURONS, MAX_SYNAPSES
+from nm_backends.lowering.model import MAX_NEURONS, MAX_NODES, MAX_SYNAPSES
 from nm_backends.rules import Diagnostic
 
 __all__ = ["Refused", "read_tree"]
 
 MAX_DEPTH = 32
 MAX_OBJECTS = 100_000
+MAX_GROUPS = 3 * MAX_NODES
 MAX_BYTES = 2**30
 _SMALL = 4096
-_LARGE = {"weight": MAX_SYNAPSES, "edges": 2 * MAX_OBJECTS}
+_LARGE = {"weight": MAX_SYNAPSES, "edges": 8 * MAX_NODES}
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -122,11 +123,12 @@ def _what_is_it(head: bytes) -> str:
 
 
 class _Reader:
-    """One pass over an open file, with a budget for objects and bytes."""
+    """Walks an open file within a budget of groups, objects and bytes; reads data at the end."""
 
     def __init__(self, h5py: Any, handle: Any) -> None:
         self.h5py, self.handle = h5py, handle
-        self.objects, self.bytes = 0, 0
+        self.objects, self.groups, self.bytes = 0, 0, 0
+        self.pending: list[tuple[dict[str, Any], str, Any]] = []
 
     def graph(self) -> dict[str, Any]:
         root = self.handle
@@ -135,7 +137,9 @@ class _Reader:
             message = "this file holds recorded NIR data (spikes or voltages), not a graph"
             raise Refused(E.not_a_nir_file.at(message))
         if "node" in root:
-            tree = self.child(root, "node", "", 0)
+            holder: dict[str, Any] = {}
+            self.child(root, "node", holder, "", 0)
+            tree = holder.get("node")
         elif "nodes" in root:
             tree = self.group(root, "", 0)
         else:
@@ -144,15 +148,24 @@ class _Reader:
             raise Refused(E.not_a_nir_file.at(message, found=inside))
         if not isinstance(tree, dict):
             raise Refused(E.not_a_nir_file.at("'node' is not a group of nodes"))
+        for into, key, item in self.pending:
+            into[key] = item[()]
         return tree
 
     def group(self, group: Any, place: str, depth: int) -> dict[str, Any]:
+        self.groups += 1
+        if self.groups > MAX_GROUPS:
+            message = f"the file has more than {MAX_GROUPS:,} groups"
+            raise Refused(E.unsafe_file.at(message, limit=f"{MAX_GROUPS:,}"))
         if depth > MAX_DEPTH:
             message = f"groups are nested more than {MAX_DEPTH} deep (or contain themselves)"
             raise Refused(E.unsafe_file.at(message, node=place[-200:], limit=MAX_DEPTH))
-        return {clean(key): self.child(group, key, place, depth) for key in group}
+        tree: dict[str, Any] = {}
+        for key in group:
+            self.child(group, key, tree, place, depth)
+        return tree
 
-    def child(self, group: Any, key: str, place: str, depth: int) -> Any:
+    def child(self, group: Any, key: str, into: dict[str, Any], place: str, depth: int) -> None:
         here = f"{place}/{clean(key)}"
         self.objects += 1
         if self.objects > MAX_OBJECTS:
@@ -164,26 +177,30 @@ class _Reader:
             raise Refused(E.unsafe_file.at(message, found=f"{type(link).__name__} {here}"))
         item = group[key]
         if isinstance(item, self.h5py.Group):
-            return self.group(item, here, depth + 1)
-        if isinstance(item, self.h5py.Dataset):
-            return self.dataset(item, clean(key), here)
-        raise Refused(E.unsafe_file.at("a named data type is no part of NIR", found=here))
+            into[clean(key)] = self.group(item, here, depth + 1)
+        elif isinstance(item, self.h5py.Dataset):
+            into[clean(key)] = None
+            self.dataset(item, clean(key), here)
+            if item.shape is not None:
+                self.pending.append((into, clean(key), item))
+        else:
+            raise Refused(E.unsafe_file.at("a named data type is no part of NIR", found=here))
 
-    def dataset(self, item: Any, key: str, here: str) -> Any:
+    def dataset(self, item: Any, key: str, here: str) -> None:
+        """Check the declared size of a data set before it is put down for reading."""
         self.refuse_unsafe(item, here)
         if item.shape is None:
-            return None
+            return
         limit = _LARGE.get(key, MAX_NEURONS)
         if item.dtype.kind in "OSU" and key != "edges":
             limit = _SMALL
         if item.size > limit:
             message = f"{here} declares {int(item.size):,} elements"
             raise Refused(E.too_large.at(message, limit=f"{limit:,}", hint="nothing was read"))
-        self.bytes += int(item.size) * int(item.dtype.itemsize)
+        self.bytes += int(item.size) * max(int(item.dtype.itemsize), 8)  # becomes float64
         if self.bytes > MAX_BYTES:
             message = f"the data sets declare more than {MAX_BYTES:,} bytes (up to {here})"
             raise Refused(E.too_large.at(message, limit=f"{MAX_BYTES:,}", hint="nothing was read"))
-        return item[()]
 
     def refuse_unsafe(self, item: Any, here: str) -> None:
         if item.is_virtual or item.id.get_create_plist().get_external_count():

@@ -9,6 +9,7 @@ import numpy as np
 
 from nm_backends.discretisation import Discretisation
 from nm_backends.lowering import rules as E
+from nm_backends.lowering.findings import Findings
 from nm_backends.lowering.graph import Flat, flatten
 from nm_backends.lowering.model import MAX_NEURONS
 from nm_backends.lowering.order import evaluation_order
@@ -60,18 +61,27 @@ def lower_collect(
     """Lower like `lower`, but return the report instead of raising; no network if it has errors."""
     if isinstance(model, Network):
         return model, model.report
-    report = Report(source=describe(model))
+    findings = Findings(describe(model))
+    network = _network(model, discretisation, findings, strict=strict)
+    report = findings.plain()
+    if network is not None:
+        network.report = report
+    return network, report
+
+
+def _network(
+    model: object, discretisation: Discretisation | None, report: Report, *, strict: bool
+) -> Network | None:
     graph = read_model(model, report)
     if graph is None:
-        return None, report
+        return None
     flat = flatten(graph, report)
     shapes = infer_shapes(flat, report)
     settings = Settings(flat, discretisation, report, strict=strict)
     populations = _populations(flat, shapes, settings, report)
     if not report.ok:
-        return None, report
-    network = _Assembler(flat, shapes, settings, populations, report).network()
-    return (network if report.ok else None), report
+        return None
+    return _Assembler(flat, shapes, settings, populations, report).network()
 
 
 def _populations(

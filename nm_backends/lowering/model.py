@@ -9,6 +9,7 @@ __all__ = [
     "FIELDS",
     "LINEAR",
     "MAX_NEURONS",
+    "MAX_NODES",
     "MAX_SYNAPSES",
     "NEURONS",
     "REQUIRED",
@@ -21,6 +22,9 @@ MAX_NEURONS = 2**22
 """Largest size of one node; no chip here holds a thousandth of it."""
 MAX_SYNAPSES = 2**26
 """Most synapses of one weight matrix, checked before any memory is asked for."""
+
+MAX_NODES = 4096
+"""Most nodes of one model; the largest in the wild has some dozens."""
 
 SPIKING = frozenset({"LIF", "IF", "CubaLIF", "Threshold"})
 NEURONS = SPIKING | {"LI", "I", "CubaLI"}

@@ -44,7 +44,7 @@ def evaluation_order(
 
 
 def _walk(roots: list[str], edges: set[Edge]) -> tuple[list[str], set[Edge]]:
-    """Return the reverse finishing order of a depth-first search, and the edges that close loops."""
+    """Return the reverse finishing order of a depth-first search, and the edges going back."""
     after: dict[str, list[str]] = {name: [] for name in roots}
     for pre, post in edges:
         after[pre].append(post)

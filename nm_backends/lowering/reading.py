@@ -11,8 +11,9 @@ import numpy as np
 from nm_backends.lowering import repairs as W
 from nm_backends.lowering import rules as E
 from nm_backends.lowering.fields import check_node, clean, did_you_mean, text
-from nm_backends.lowering.hdf5 import MAX_DEPTH, MAX_OBJECTS, Refused, read_tree
-from nm_backends.lowering.model import FIELDS, Graph, Node
+from nm_backends.lowering.findings import Findings
+from nm_backends.lowering.hdf5 import MAX_DEPTH, Refused, read_tree
+from nm_backends.lowering.model import FIELDS, MAX_NODES, Graph, Node
 from nm_backends.rules import CompileError, Report
 
 __all__ = ["describe", "read_model", "read_nir"]
@@ -31,11 +32,11 @@ def read_nir(model: object) -> tuple[Graph, Report]:
     CompileError
         With all reasons, when the model cannot be read.
     """
-    report = Report(source=describe(model))
+    report = Findings(describe(model))
     graph = read_model(model, report)
     if graph is None or not report.ok:
-        raise CompileError(report)
-    return graph, report
+        raise CompileError(report.plain())
+    return graph, report.plain()
 
 
 def describe(model: object) -> str:
@@ -58,27 +59,37 @@ def read_model(model: object, report: Report) -> Graph | None:
         return None
 
 
-def _tree_of(model: Any, depth: int, above: tuple[int, ...]) -> dict[str, Any]:
-    """Take a NIR object (recognised by its form, so that nir need not be imported) apart."""
+def _tree_of(model: Any, depth: int, above: tuple[int, ...]) -> Any:
+    """Take a NIR object apart; recognised by its form, so that nir need not be imported."""
     if id(model) in above or depth > MAX_DEPTH:
         message = f"graphs are nested more than {MAX_DEPTH} deep (or contain themselves)"
         raise Refused(E.unsafe_file.at(message, limit=MAX_DEPTH))
     if isinstance(model, Mapping):
         tree = dict(model)
-    elif type(model).__module__.split(".")[0] == "nir" or hasattr(model, "nodes"):
-        tree = {"type": type(model).__name__, **vars(model)}
+    elif kind := _nir_type(model):
+        tree = {"type": kind, **vars(model)}
+    elif depth:
+        return model
     else:
         name = f"{type(model).__module__}.{type(model).__qualname__}"
         message = f"an object of type {name} is not a NIR graph"
         hint = "use nmb.to_nir(model, sample) for models of snnTorch, Norse, SpikingJelly or Lava"
         raise Refused(E.unknown_model.at(message, hint=hint))
-    if tree.get("nodes") is not None:
-        if not isinstance(tree["nodes"], Mapping):
-            raise Refused(E.unknown_model.at("the nodes of the graph are not a mapping by name"))
+    nodes = tree.get("nodes")
+    if isinstance(nodes, Mapping):
         within = (*above, id(model))
-        tree["nodes"] = {k: _tree_of(n, depth + 1, within) for k, n in tree["nodes"].items()}
+        tree["nodes"] = {k: _tree_of(n, depth + 1, within) for k, n in nodes.items()}
     _port_shape(tree)
     return tree
+
+
+def _nir_type(model: Any) -> str | None:
+    """Return the NIR type of an object: its class, or the NIR class that it extends."""
+    for base in type(model).__mro__:
+        if base.__module__.split(".")[0] == "nir":
+            return base.__name__
+    is_graph = all(hasattr(model, name) for name in ("nodes", "edges", "__dict__"))
+    return "NIRGraph" if is_graph else None
 
 
 def _port_shape(tree: dict[str, Any]) -> None:
@@ -115,10 +126,13 @@ class _Builder:
 
     def node(self, name: str, tree: Any) -> Node | Graph:
         self.count += 1
-        if self.count > MAX_OBJECTS:
-            raise Refused(E.unsafe_file.at("too many nodes", limit=f"{MAX_OBJECTS:,}"))
+        if self.count > MAX_NODES:
+            message = f"the model has more than {MAX_NODES:,} nodes"
+            raise Refused(E.too_large.at(message, limit=f"{MAX_NODES:,}"))
         if not isinstance(tree, dict):
-            self.report.add(E.bad_field.at("a node must be a group of fields", node=name))
+            message = f"this is {type(tree).__name__}, not a node with fields"
+            hint = "exporters leave None for a layer that they do not know" if tree is None else ""
+            self.report.add(E.bad_field.at(message, node=name, hint=hint))
             return Node(name, "Unknown", broken=True)
         kind = text(tree.get("type"))
         if kind == "NIRGraph" or (kind is None and "nodes" in tree):

@@ -130,8 +130,8 @@ def loop_without_neuron() -> Any:
 def too_large() -> Any:
     """The model is far larger than any chip here.
 
-    Nodes up to 2**22 neurons and weight matrices up to 2**26 synapses are lowered; the
-    chips hold a few hundred to a few thousand neurons. The sizes are checked before memory is used.
+    Up to 4096 nodes, 2**22 neurons and 2**26 synapses in one matrix are lowered; the chips hold a
+    few hundred to a few thousand neurons. The sizes are checked before memory is used.
     """
 
 

@@ -111,7 +111,8 @@ def _input_shape(flat: Flat, name: str, report: Report) -> Shape | None:
                 message = f"the Input notes no usable shape; {exact[0]} is what its listener takes"
                 report.add(W.batch_axis.at(message, node=name))
             return exact[0]
-        report.add(E.unknown_shape.at("the shape of the input is not known", node=name))
+        if not _broken_graph(report):
+            report.add(E.unknown_shape.at("the shape of the input is not known", node=name))
         return None
     for skip in range(len(declared)):
         rest = tuple(declared[skip:])
@@ -187,7 +188,7 @@ def _check_edges(flat: Flat, shapes: Shapes, failed: set[str], report: Report) -
 
 
 def _check_ends(flat: Flat, shapes: Shapes, failed: set[str], report: Report) -> None:
-    broken_graph = bool(report.codes & {E.no_path.code, E.missing_node.code, E.ambiguous_port.code})
+    broken_graph = _broken_graph(report)
     for name, node in flat.nodes.items():
         if name not in shapes.out:
             upstream_known = all(p in shapes.out for p in flat.preds[name])
@@ -200,6 +201,12 @@ def _check_ends(flat: Flat, shapes: Shapes, failed: set[str], report: Report) ->
         if node.kind not in ("Port", "Output") or declared is None or declared == shapes.out[name]:
             continue
         _declared(node, tuple(declared), shapes.out[name], report)
+
+
+def _broken_graph(report: Report) -> bool:
+    """Whether edges are missing, so that unknown shapes are a consequence."""
+    causes = {E.no_path.code, E.missing_node.code, E.ambiguous_port.code}
+    return any(d.code in causes for d in report.errors)
 
 
 def _declared(node: Node, declared: Shape, actual: Shape, report: Report) -> None:
