@@ -5,7 +5,9 @@ The public names below are imported when they are used, so that ``import nm_back
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,8 +53,22 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'nm_backends' has no attribute {name!r}")
     module, _, attribute = _HOME[name].partition(":")
     value = getattr(import_module(f"nm_backends.{module}"), attribute or name)
-    globals()[name] = value  # also replaces a submodule of the same name, such as ``compile``
+    globals()[name] = value
     return value
+
+
+class _Package(ModuleType):
+    """A package whose public functions are not hidden by submodules of the same name.
+
+    The import of ``nm_backends.compile`` would otherwise replace `nm_backends.compile`.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

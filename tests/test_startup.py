@@ -69,3 +69,17 @@ def test_check_is_quick(python, model_file):
     """0.4 s where it was written; the bound leaves room for slow machines."""
     command = ("-m", "nm_backends", "check", model_file, "--chip", "tinyodin")
     assert best_of(4, lambda: python(*command)) < 1.5
+
+
+def test_public_functions_are_not_hidden_by_modules(python):
+    """``nm_backends.compile`` is a function, whoever has imported the module of that name."""
+    code = (
+        "import nm_backends as nmb\n"
+        "from nm_backends.compile import check\n"
+        "assert nmb.check is check and callable(nmb.compile), nmb.compile\n"
+        "from nm_backends import compile\n"
+        "assert compile is nmb.compile\n"
+        "assert all(callable(getattr(nmb, n)) for n in nmb.__all__ if n != '__version__')\n"
+    )
+    process = python("-c", code)
+    assert process.returncode == 0, process.stderr
