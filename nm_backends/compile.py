@@ -80,7 +80,7 @@ def compile_model(
             "scale='calibrated' needs calibration spikes", "give calibrate=spikes, or scale='auto'"
         )
     mapping = backend.map(network, chosen, calibration)
-    report.extend(mapping.report.diagnostics)
+    _update(report, mapping.report)
     if not report.ok:
         raise CompileError(report)
     return Program(
@@ -120,3 +120,10 @@ def _calibration(network: Network, spikes: Any) -> np.ndarray | None:
     except UserError as error:
         raise UserError(f"calibration: {error}", error.hint) from error
     return counts if counts.size and counts.any() else None
+
+
+def _update(report: Report, measured: Report) -> None:
+    """Add what the mapper found; where it repeats a warning with a measurement, that one stays."""
+    said = {(d.code, d.node) for d in measured.diagnostics}
+    report.diagnostics = [d for d in report.diagnostics if (d.code, d.node) not in said]
+    report.extend(measured.diagnostics)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,10 +15,15 @@ from nm_backends.network import Network
 from nm_backends.program import Program
 from nm_backends.result import RawRun
 
-__all__ = ["CoreRun", "check_layout", "encode", "execute", "run_core"]
+if TYPE_CHECKING:
+    from nm_backends.crossbar.events import Encoded
+    from nm_backends.eventcore.logs import BatchLog
 
+__all__ = ["SLOTS", "CoreRun", "check_layout", "execute", "run_coded", "run_core"]
+
+_PLACES = {"address": "i", "copy": "i", "lift": "i"}
 _EVENTS_AT_ONCE = 1 << 25
-_SLOTS = {"slot_word": "u", "slot_channel": "i", "slot_count": "i", "slot_delay": "i"}
+SLOTS = {"slot_word": "u", "slot_channel": "i", "slot_count": "i", "slot_delay": "i"}
 
 
 @dataclass
@@ -43,17 +49,6 @@ def execute(
     layers = _split(program.network, run.spikes)
     membranes = {} if run.membranes is None else _split(program.network, run.membranes)
     return RawRun(layers, membranes, run.counters)
-
-
-def encode(program: Program, spikes: np.ndarray) -> list[list[np.ndarray]]:
-    """Return the AER words of every step of every sample: ``[sample][step]`` uint32 arrays."""
-    from nm_backends.crossbar.events import encode_spikes
-
-    coded = encode_spikes(program.layout, spikes)
-    samples = np.split(coded.words, coded.offsets[1:-1]) if len(coded.offsets) > 1 else []
-    return [
-        np.split(words, ends[:-1]) for words, ends in zip(samples, coded.step_end, strict=True)
-    ]
 
 
 def run_core(
@@ -121,39 +116,63 @@ def _run_part(
     membrane: bool,
     threads: int,
 ) -> CoreRun:
-    from nm_backends.crossbar.events import decode_outputs, encode_spikes
+    from nm_backends.crossbar.events import encode_spikes
 
     coded = encode_spikes(layout, spikes, threads)
+    return run_coded(chip, image, layout, coded, membrane=membrane, threads=threads)
+
+
+def run_coded(
+    chip: CrossbarChip,
+    image: Image,
+    layout: dict[str, np.ndarray],
+    coded: Encoded,
+    *,
+    membrane: bool = False,
+    threads: int | None = None,
+) -> CoreRun:
+    """Run input events that were made with ``layout``, and decode what comes out."""
+    from nm_backends.crossbar.events import decode_outputs
+
+    threads = threads or _cores()
     batch, steps = coded.step_end.shape
-    marks, mark_offsets = None, None
-    if membrane:
-        marks = coded.step_end.ravel() - 1
-        mark_offsets = np.arange(batch + 1) * steps
+    marks = coded.step_end.ravel() - 1 if membrane else None
+    mark_offsets = np.arange(batch + 1) * steps if membrane else None
     log = chip.run(image, coded.words, coded.offsets, marks, mark_offsets, threads=threads)
     address = layout["address"]
     neuron_of = np.full(chip.spec.neurons, -1, np.int64)
     neuron_of[address] = np.arange(address.size)
-    counts = decode_outputs(
+    fired = decode_outputs(
         log.out_addr, log.out_event, log.out_offsets, coded.step_end, neuron_of, address.size, threads
     )
-    potentials = None
-    if membrane:
-        potentials = log.membranes.reshape(batch, steps, -1)[:, :, address].transpose(1, 0, 2)
-    events_in = np.diff(coded.offsets)
-    spoken = neuron_of >= 0
-    dropped = log.drops_by_neuron
-    overhead = chip.number("cycles_handshake") * events_in + chip.number("cycles_wait") * log.pops
-    counters = {
-        "events_in": events_in,
+    membranes = _membranes(log, layout, batch, steps) if membrane else None
+    return CoreRun(fired, membranes, _counters(chip, log, coded))
+
+
+def _membranes(
+    log: BatchLog, layout: dict[str, np.ndarray], batch: int, steps: int
+) -> np.ndarray:
+    """Return membranes ``[time, batch, neurons]`` without the lift of populations that settle."""
+    recorded = log.membranes.reshape(batch, steps, -1)[:, :, layout["address"]]
+    lift = layout["lift"].astype(np.int16)
+    # the next time reference takes the lift away, and no more than there is
+    settled = np.where(lift > 0, np.maximum(recorded - lift, 0), recorded)
+    return settled.transpose(1, 0, 2)
+
+
+def _counters(chip: CrossbarChip, log: BatchLog, coded: Encoded) -> dict[str, np.ndarray]:
+    events = np.diff(coded.offsets)
+    handshakes = int(chip.number("cycles_handshake")) * events
+    waits = int(chip.number("cycles_wait")) * log.pops
+    return {
+        "events_in": events,
         "events_out": log.outputs,
         "sops": log.sops,
-        "cycles": (log.core_cycles + log.stall_cycles + overhead).astype(np.int64),
+        "cycles": log.core_cycles + log.stall_cycles + handshakes + waits,
         "stall_cycles": log.stall_cycles,
         "dropped": log.drops,
-        "dropped_by_address": dropped,
-        "spikes": counts.sum(axis=(0, 2), dtype=np.int64) if spoken.any() else 0 * log.outputs,
+        "dropped_by_address": log.drops_by_neuron,
     }
-    return CoreRun(counts, potentials, counters)
 
 
 def _split(network: Network, values: np.ndarray) -> dict[str, np.ndarray]:
@@ -168,29 +187,42 @@ def _split(network: Network, values: np.ndarray) -> dict[str, np.ndarray]:
 def check_layout(chip: CrossbarChip, program: Program) -> list[str]:
     """Name everything in a program's layout that would lead the kernels astray."""
     layout, spec, network = program.layout, chip.spec, program.network
-    missing = sorted({*_SLOTS, "address", "copy", "row_source", "row_sign"} - set(layout))
+    missing = sorted({*SLOTS, *_PLACES, "row_source", "row_sign"} - set(layout))
     if missing:
         return [f"{name}: missing" for name in missing]
     found = []
-    for name, kind in {**_SLOTS, "address": "i", "copy": "i"}.items():
+    rows_of = {"row_source": "i", "row_sign": "i"}
+    for name, kind in {**SLOTS, **_PLACES, **rows_of}.items():
         array = layout[name]
         if array.ndim != 1 or array.dtype.kind != kind or array.dtype.itemsize > 8:
             return [f"{name}: {array.dtype}{list(array.shape)}, expected a list of integers"]
     neurons = sum(p.size for p in network.neurons)
-    if layout["address"].size != neurons or layout["copy"].size != neurons:
-        found.append(f"address, copy: expected {neurons} neurons")
+    if {layout[name].size for name in _PLACES} != {neurons}:
+        found.append(f"{', '.join(_PLACES)}: expected {neurons} neurons")
+    elif _outside(layout["lift"], 0, 1 << 12):
+        found.append("lift: out of range")
     elif _outside(layout["address"], 0, spec.neurons) or _outside(layout["copy"], -1, spec.neurons):
         found.append("address, copy: a neuron that the chip does not have")
-    if len({layout[name].size for name in _SLOTS}) != 1:
+    elif _twice(np.concatenate([layout["address"], layout["copy"][layout["copy"] >= 0]])):
+        found.append("address, copy: two neurons at the same place")
+    if len({layout[name].size for name in SLOTS}) != 1:
         found.append("slot_word, slot_channel, slot_count, slot_delay: of different length")
     if _outside(layout["slot_channel"], -1, network.input_size):
         found.append("slot_channel: an input channel that the network does not have")
     if _outside(layout["slot_count"], 0, 1 << 12) or _outside(layout["slot_delay"], 0, 1 << 20):
         found.append("slot_count, slot_delay: out of range")
+    if {layout[name].size for name in rows_of} != {spec.rows}:
+        found.append(f"row_source, row_sign: expected {spec.rows} rows")
+    elif _outside(layout["row_sign"], -1, 2):
+        found.append("row_sign: out of range")
     rows = chip.row_words(np.arange(spec.rows))
     if not np.isin(layout["slot_word"], [*rows, chip.leak_event]).all():
         found.append("slot_word: not an event that a program sends")
     return found
+
+
+def _twice(values: np.ndarray) -> bool:
+    return np.unique(values).size != values.size
 
 
 def _outside(values: np.ndarray, low: int, end: int) -> bool:

@@ -27,8 +27,11 @@ class Integers:
     scale
         Chip units per unit of the user's membrane, float64 ``[neurons]``.
     settle
-        Trigger events per neuron, int64 ``[neurons]``: the threshold is raised out of reach while
-        a step's charge arrives, and this many events then lift the membrane to it; 0 is not at all.
+        Trigger events per neuron, int64 ``[neurons]``, the same for all of a population; 0 is off.
+        The threshold is raised out of reach while a step's charge arrives; at its end this many
+        events of the largest weight lift the membranes to it. Those that fire go to 0, and the
+        next time reference, stronger by the lift, brings the others down again and leaves those at
+        0: so thresholds are tested once per step, as in the model, at the price of charge below 0.
     """
 
     weights: np.ndarray

@@ -41,7 +41,8 @@ class Plan:
     ``layout`` holds ``slot_word`` uint32, ``slot_channel`` int64 (-1: constant), ``slot_count``
     int64 (events per spike, or per step), ``slot_delay`` int64, and ``address``, ``copy`` int64
     ``[neurons]``; ``row_source`` and ``row_sign`` int64 ``[rows]`` say who uses a row (source index,
-    -1 nobody, -2 bias, -3 trigger).
+    -1 nobody, -2 bias, -3 trigger); ``lift`` int64 ``[neurons]`` is what membranes are above their
+    meaning at the end of a step, see `Integers.settle`.
     """
 
     contents: CoreContents
@@ -83,21 +84,23 @@ def plan(
         crossbar[use.row] = _spread(rows, placed, spec.neurons)
         row_source[use.row], row_sign[use.row] = base + use.source, use.sign
     settled = sum(bool(integers.settle[span].any()) for _, span in wiring.spans())
-    spare = placed.free.size - 2 * settled
+    spare = placed.free.size - settled
     bias_slots, bias = _bias(integers.bias, placed, chip, crossbar, spare)
     row_source[bias_slots.row], row_sign[bias_slots.row] = -2, bias_slots.sign
     trigger = _triggers(integers.settle, wiring, placed, chip, crossbar, bias_slots.row)
     row_source[trigger.row], row_sign[trigger.row] = -3, trigger.sign
     driven = _ordered(_inputs(wiring, placed.inputs), bias_slots, crossbar, choices.order)
-    layout = _words(chip, [driven, trigger], bool(integers.leak.any()))
+    lift = integers.settle * spec.weights.maximum
+    layout = _words(chip, [driven, trigger], bool((integers.leak + lift).any()))
     layout |= {
+        "lift": lift,
         "address": placed.address,
         "copy": placed.copy,
         "row_source": row_source,
         "row_sign": row_sign,
     }
     closed = bool(signs[inputs:].any())
-    contents = _contents(integers, placed, crossbar, chip, row_sign, closed)
+    contents = _contents(integers, lift, placed, crossbar, chip, row_sign, closed)
     return Plan(contents, layout, placed, bias)
 
 
@@ -165,22 +168,23 @@ def _triggers(
     crossbar: np.ndarray,
     taken: np.ndarray,
 ) -> _Slots:
-    """Write two rows per population that settles: one lifts all its membranes, one lowers them."""
+    """Write one row per population that settles: it lifts all its membranes to their thresholds.
+
+    Nothing lowers them but the next time reference: leaks are as much stronger.
+    """
     free = placed.free[~np.isin(placed.free, taken)]
-    row, count, sign = [], [], []
+    row, count = [], []
     for _, span in wiring.spans():
         events = int(settle[span].max(initial=0))
         if not events:
             continue
-        for direction, largest in ((1, chip.spec.weights.maximum), (-1, chip.spec.weights.minimum)):
-            weights = np.zeros((1, settle.size), np.int64)
-            weights[0, span] = direction * min(chip.spec.weights.maximum, abs(largest))
-            address = int(free[len(row)])
-            crossbar[address] = _spread(weights, placed, crossbar.shape[1])[0]
-            row.append(address)
-            count.append(events)
-            sign.append(direction)
-    return _constant(row, count, sign)
+        weights = np.zeros((1, settle.size), np.int64)
+        weights[0, span] = chip.spec.weights.maximum
+        address = int(free[len(row)])
+        crossbar[address] = _spread(weights, placed, crossbar.shape[1])[0]
+        row.append(address)
+        count.append(events)
+    return _constant(row, count, [1] * len(row))
 
 
 def _inputs(wiring: Wiring, use: RowUse) -> _Slots:
@@ -226,6 +230,7 @@ def _words(chip: CrossbarChip, parts: list[_Slots], leaks: bool) -> dict[str, np
 
 def _contents(
     integers: Integers,
+    lift: np.ndarray,
     placed: Placement,
     crossbar: np.ndarray,
     chip: CrossbarChip,
@@ -233,7 +238,6 @@ def _contents(
     closed: bool,
 ) -> CoreContents:
     size = chip.spec.neurons
-    lift = integers.settle * chip.spec.weights.maximum
 
     def at(values: np.ndarray, rest: int) -> np.ndarray:
         wide = np.full(size, rest, np.int64)
@@ -246,8 +250,8 @@ def _contents(
         crossbar,
         row_sign < 0,
         at(np.minimum(integers.threshold + lift, chip.spec.threshold.maximum), 0),
-        at(integers.leak, 0),
-        at(integers.start, 0),
+        at(np.minimum(integers.leak + lift, chip.spec.leak.maximum), 0),
+        at(integers.start + lift, 0),
         at(np.ones(placed.address.size, np.int64), 0).astype(bool),
         not closed,
     )

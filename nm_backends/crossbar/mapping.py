@@ -1,17 +1,24 @@
-"""From a network to a crossbar program."""
+"""From a network to a crossbar program: wire, choose, place, pack, and say what it cost."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from nm_backends.crossbar.chip import CrossbarChip
-from nm_backends.crossbar.integers import integers_of
-from nm_backends.crossbar.layout import Choices, plan
-from nm_backends.crossbar.wiring import wire
+from nm_backends.crossbar.choose import Chosen, by_trial, by_weights
+from nm_backends.crossbar.findings import findings
+from nm_backends.crossbar.integers import Integers
+from nm_backends.crossbar.layout import Plan, plan
+from nm_backends.crossbar.trials import Outcome, Target, Trials, agreement, readout_agreement
+from nm_backends.crossbar.wiring import Wiring, wire
+from nm_backends.fit import population_fit
 from nm_backends.network import Network
-from nm_backends.program import CompileOptions, Fit, Mapping
-from nm_backends.quantize import quantize_maxabs
+from nm_backends.program import CompileOptions, Fit, Mapping, Resource
 from nm_backends.rules import Report
+
+__all__ = ["map_network"]
+
+_CALIBRATION_SPIKES = 2_000_000  # input counts looked at; more samples are left out
 
 
 def map_network(
@@ -20,9 +27,115 @@ def map_network(
     options: CompileOptions,
     calibration: np.ndarray | None,
 ) -> Mapping:
+    """Map a network that the chip's rules accept.
+
+    Parameters
+    ----------
+    calibration
+        Input counts uint8 ``[time, batch, channels]``, or None.
+    """
     wiring = wire(network)
-    spec = chip.spec
-    q = quantize_maxabs(wiring.weights, wiring.threshold, wiring.strict, spec.weights, spec.threshold.maximum)
-    ints = integers_of(wiring, q, spec)
-    made = plan(wiring, ints, chip, Choices())
-    return Mapping(chip.pack(made.contents), made.layout, [], Fit(), Report(spec.name, network.source))
+    target, outcome = None, None
+    if calibration is None:
+        chosen = by_weights(chip, wiring, options)
+    else:
+        target = Target.of(network, wiring, _some(calibration))
+        chosen = by_trial(chip, wiring, options, target)
+        outcome = Trials(chip, wiring, target).run(chosen.integers, chosen.choices)
+    made = plan(wiring, chosen.integers, chip, chosen.choices)
+    report = Report(chip.spec.name, network.source)
+    report.extend(findings(chip, network, wiring, chosen.integers, target, outcome))
+    return Mapping(
+        chip.pack(made.contents),
+        made.layout,
+        _resources(chip, wiring, made),
+        _fit(chip, wiring, chosen.integers, made, target, outcome),
+        report,
+        _metadata(wiring, chosen, target, outcome),
+    )
+
+
+def _some(calibration: np.ndarray) -> np.ndarray:
+    """Leave out the last samples of very large calibration sets."""
+    per_sample = max(1, int(calibration[:, 0].size))
+    return calibration[:, : max(1, _CALIBRATION_SPIKES // per_sample)]
+
+
+def _resources(chip: CrossbarChip, wiring: Wiring, made: Plan) -> list[Resource]:
+    spec, contents = chip.spec, made.contents
+    used = made.layout["row_source"] >= -3
+    rows = int((made.layout["row_source"] != -1).sum())
+    if not contents.open_loop:  # neurons that drive nobody still have a row
+        idle = (made.layout["row_source"] == -1) & contents.enabled[: used.size]
+        rows += int(idle.sum())
+    found = [
+        Resource("neurons", made.placement.places, spec.neurons),
+        Resource("rows", rows, spec.rows),
+        Resource("synapses", int(np.count_nonzero(contents.weights)), spec.synapses),
+    ]
+    if chip.row_pairs:
+        copies = int((made.placement.copy >= 0).sum())
+        found.insert(1, Resource("second copies", copies, spec.neurons - wiring.neurons))
+    return found
+
+
+def _fit(
+    chip: CrossbarChip,
+    wiring: Wiring,
+    integers: Integers,
+    made: Plan,
+    target: Target | None,
+    outcome: Outcome | None,
+) -> Fit:
+    fits = {}
+    for name, span in wiring.spans():
+        agreed = None
+        if target is not None and outcome is not None:
+            agreed = agreement(outcome.fired[:, :, span], target.fired[:, :, span])
+        asked = np.vstack([wiring.weights[:, span], wiring.bias[None, span]])
+        realised = np.vstack([integers.weights[:, span], made.bias[None, span]])
+        fits[name] = population_fit(
+            name,
+            weights=(asked, realised),
+            scale=integers.scale[span],
+            threshold=(wiring.threshold[span], integers.threshold[span]),
+            leak=_leaks(chip, wiring, integers, target, span),
+            clip=chip.spec.weights,
+            agreement=agreed,
+        )
+    return Fit(fits)
+
+
+def _leaks(
+    chip: CrossbarChip, wiring: Wiring, integers: Integers, target: Target | None, span: slice
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return charge lost per step on average, asked (user units) and realised (chip units)."""
+    scale = integers.scale[span]
+    if target is None:
+        seen = np.linspace(0, 1, 129)[1:, None] * wiring.threshold[span] * scale
+    else:
+        seen = target.membranes[:, span] * scale
+    signed = chip.signed_membrane and not integers.settle[span].any()
+    size = np.abs(seen) if signed else np.maximum(seen, 0)
+    asked = ((1 - wiring.decay[span]) * size).mean(axis=0) / scale
+    return asked, np.minimum(integers.leak[span], size).mean(axis=0)
+
+
+def _metadata(
+    wiring: Wiring, chosen: Chosen, target: Target | None, outcome: Outcome | None
+) -> dict[str, object]:
+    """Say what was chosen, and what was measured."""
+    settle = {name: int(chosen.integers.settle[span].max(initial=0)) for name, span in wiring.spans()}
+    said: dict[str, object] = {
+        "order": chosen.choices.order,
+        "row_pairs": chosen.choices.split,
+        "trigger_events_per_step": sum(settle.values()),
+        "calibrated": target is not None,
+    }
+    if target is not None and outcome is not None:
+        *_, (_, last) = wiring.spans()
+        said["readout_agreement"] = readout_agreement(
+            outcome.fired[:, :, last], target.fired[:, :, last]
+        )
+        said["calibration_samples"] = int(target.spikes.shape[1])
+    return said

@@ -1,0 +1,183 @@
+"""Which integers and which way of driving: from the weights alone, or by trial on calibration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nm_backends.crossbar.chip import CrossbarChip
+from nm_backends.crossbar.integers import Integers, integers_of
+from nm_backends.crossbar.layout import Choices
+from nm_backends.crossbar.search import polish, tune
+from nm_backends.crossbar.trials import Target, Trials
+from nm_backends.crossbar.wiring import Wiring
+from nm_backends.program import CompileOptions
+from nm_backends.quantize import Quantized, quantize_calibrated, quantize_maxabs
+
+__all__ = ["Chosen", "by_trial", "by_weights"]
+
+_STRETCHES = np.geomspace(1.0, 2.5, 6)
+_SETTLE = (1, 2, 4)
+_CLOSER = 1.02  # cheaper choices win unless the score is this much better
+_FINALISTS = 2
+
+
+@dataclass
+class Chosen:
+    """Integers and the way of driving them."""
+
+    integers: Integers
+    choices: Choices
+
+
+def by_weights(chip: CrossbarChip, wiring: Wiring, options: CompileOptions) -> Chosen:
+    """Choose without calibration: scales by the range of weights, and what is safe in general.
+
+    Inhibition goes first, so that charge is not taken for a spike before all of it is there. On
+    unsigned membranes that would lose it; there thresholds are tested at the end of the step.
+    """
+    spec = chip.spec
+    quantized = quantize_maxabs(
+        wiring.weights, wiring.threshold, wiring.strict, spec.weights, spec.threshold.maximum
+    )
+    integers = integers_of(wiring, quantized, spec)
+    settles = options.settle == "always" or (options.settle == "auto" and not chip.signed_membrane)
+    split = options.row_pairs == "always"
+    if settles:
+        order = "excitatory_first" if options.order == "auto" else options.order
+        tried = _settled(chip, wiring, integers, Choices(order, split), 2)
+        if tried is not None:
+            return tried
+    order = options.order
+    if order == "auto":
+        order = "inhibitory_first" if chip.signed_membrane else "ascending"
+    wanted = Choices(order, split)
+    return Chosen(integers, wanted if _fits(chip, wiring, integers, wanted) else Choices(order))
+
+
+def by_trial(
+    chip: CrossbarChip, wiring: Wiring, options: CompileOptions, target: Target
+) -> Chosen:
+    """Choose by what the chip's engine does on the calibration spikes.
+
+    Every way of driving is tuned neuron by neuron; the best few are polished; the best of these is
+    taken, or a cheaper one that is about as good.
+    """
+    trials = Trials(chip, wiring, target)
+    spec = chip.spec
+    if options.scale == "maxabs":
+        quantized = quantize_maxabs(
+            wiring.weights, wiring.threshold, wiring.strict, spec.weights, spec.threshold.maximum
+        )
+    else:
+        quantized = _calibrated(chip, wiring, target)
+    found: list[tuple[float, Chosen]] = []
+    for chosen in _candidates(chip, wiring, options, quantized, target):
+        if options.scale != "maxabs":
+            chosen.integers = tune(trials, chosen.integers, chosen.choices)
+        found.append((trials.score(trials.run(chosen.integers, chosen.choices)), chosen))
+    found.sort(key=lambda entry: entry[0])
+    if options.scale == "maxabs":
+        return found[0][1]
+    finalists = []
+    for _, chosen in found[:_FINALISTS]:
+        chosen.integers = polish(trials, chosen.integers, chosen.choices)
+        outcome = trials.run(chosen.integers, chosen.choices)
+        finalists.append((trials.score(outcome), int(outcome.counters["sops"].sum()), chosen))
+    least = min(score for score, _, _ in finalists)
+    close = [entry for entry in finalists if entry[0] <= least * _CLOSER]
+    return min(close, key=lambda entry: entry[1])[2]
+
+
+def _calibrated(chip: CrossbarChip, wiring: Wiring, target: Target) -> Quantized:
+    """Quantise population by population, each by what its own sources sent."""
+    spec = chip.spec
+    weights, scale = np.zeros(wiring.weights.shape, np.int64), np.zeros(wiring.neurons)
+    for _, span in wiring.spans():
+        rows = np.flatnonzero(wiring.weights[:, span].any(axis=1))
+        made = quantize_calibrated(
+            wiring.weights[rows, span],
+            wiring.threshold[span],
+            wiring.strict[span],
+            spec.weights,
+            spec.threshold.maximum,
+            target.moments(float(wiring.decay[span].mean()), rows),
+            _STRETCHES,
+        )
+        weights[rows, span], scale[span] = made.weights, made.scale
+    return Quantized(weights, scale)
+
+
+def _candidates(
+    chip: CrossbarChip,
+    wiring: Wiring,
+    options: CompileOptions,
+    quantized: Quantized,
+    target: Target,
+) -> list[Chosen]:
+    """List the ways of driving that options and rows allow."""
+    spec = chip.spec
+    integers = integers_of(wiring, quantized, spec, target.membranes)
+    orders = [options.order]
+    if options.order == "auto":
+        orders = ["inhibitory_first", "ascending"]
+        orders += [] if chip.signed_membrane else ["excitatory_first"]
+    splits = {"auto": [False, True], "never": [False], "always": [True]}[options.row_pairs]
+    splits = [False] if chip.row_pairs else splits
+    found = []
+    if options.settle != "always":
+        for order in orders:
+            for split in splits if order != "ascending" else splits[:1]:
+                if _fits(chip, wiring, integers, Choices(order, split)):
+                    found.append(Chosen(integers, Choices(order, split)))
+    if options.settle != "never":
+        # Membranes stop at zero then, so that only positive ones leak.
+        above = integers_of(wiring, quantized, spec, np.maximum(target.membranes, 0.0))
+        order = orders[-1] if chip.signed_membrane else "excitatory_first"
+        order = order if options.order == "auto" else options.order
+        for events in _SETTLE:
+            settled = _settled(chip, wiring, above, Choices(order, splits[0]), events)
+            found += [settled] if settled else []
+    return found or [Chosen(integers, Choices(orders[0]))]
+
+
+def _settled(
+    chip: CrossbarChip, wiring: Wiring, integers: Integers, choices: Choices, events: int
+) -> Chosen | None:
+    """Let every population settle with so many trigger events, or fewer where formats end."""
+    spec, step = chip.spec, chip.spec.weights.maximum
+    settle = np.zeros_like(integers.settle)
+    for _, span in wiring.spans():
+        room = spec.threshold.maximum - int(integers.threshold[span].max(initial=0))
+        room = min(room, spec.leak.maximum - int(integers.leak[span].max(initial=0)))
+        room = min(room, spec.membrane.maximum - int(integers.start[span].max(initial=0)))
+        settle[span] = min(events, room // step)
+    made = integers.with_(settle=settle)
+    if not settle.any() or not _fits(chip, wiring, made, choices):
+        return None
+    return Chosen(made, choices)
+
+
+def _fits(chip: CrossbarChip, wiring: Wiring, integers: Integers, choices: Choices) -> bool:
+    """Say whether there are rows enough for inputs, biases and triggers."""
+    rows = demanded_rows(chip, wiring, integers, choices)
+    return rows <= chip.spec.rows
+
+
+def demanded_rows(
+    chip: CrossbarChip, wiring: Wiring, integers: Integers, choices: Choices
+) -> int:
+    """Count the rows in use at least."""
+    weights, inputs = integers.weights, wiring.inputs
+    signs = np.stack([(weights < 0).any(axis=1), (weights > 0).any(axis=1)], axis=1)
+    pairs = chip.row_pairs
+    first = signs[:inputs].sum() if pairs or choices.split else signs[:inputs].any(axis=1).sum()
+    closed = bool(signs[inputs:].any())
+    places = wiring.neurons + (int(signs[inputs:].all(axis=1).sum()) if pairs else 0)
+    bias = [(integers.bias < 0).any(), (integers.bias > 0).any()]
+    biases = sum(bias) if pairs else int(any(bias))
+    triggers = sum(bool(integers.settle[span].any()) for _, span in wiring.spans())
+    return int(first) + int(biases) + triggers + (places if closed else 0)
+
+

@@ -1,0 +1,125 @@
+"""What weights alone cannot tell: thresholds, leaks and the order of events, chosen by trial.
+
+The chip tests thresholds at every event, leaks by a constant and (where membranes are unsigned)
+forgets charge below zero. How much that matters depends on the spikes; it is measured on the chip's
+own engine. Everything is deterministic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from nm_backends.crossbar.integers import Integers
+from nm_backends.crossbar.layout import Choices
+from nm_backends.crossbar.trials import Trials
+
+__all__ = ["polish", "tune"]
+
+Move = Callable[[np.ndarray], np.ndarray]
+_FACTORS = (0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
+_STEPS = (-3, -2, -1, 1, 2, 3)
+_POLISHED = 32  # neurons of the last population that are still tried one by one
+
+
+def tune(trials: Trials, integers: Integers, choices: Choices) -> Integers:
+    """Adjust thresholds and leaks of each neuron so that it fires as often as in the model.
+
+    Populations come in evaluation order, so that each hears what the chip's earlier ones say. All
+    neurons of a population are tried at once and each keeps what suits it best.
+    """
+    for _, span in trials.wiring.spans():
+        for name, moves in _moves(trials):
+            integers = _best_per_neuron(trials, integers, choices, span, name, moves)
+    return integers
+
+
+def polish(trials: Trials, integers: Integers, choices: Choices) -> Integers:
+    """Adjust the last population by what counts in the end, `Trials.score`: together, then singly."""
+    *_, (_, span) = trials.wiring.spans()
+    least = trials.score(trials.run(integers, choices))
+    for _ in range(2):
+        before = least
+        for name, move in _uniform(trials):
+            integers, least = _if_better(trials, integers, choices, name, span, move, least)
+        if span.stop - span.start <= _POLISHED:
+            for n in range(span.start, span.stop):
+                for by in (-2, -1, 1, 2):
+                    one, move = slice(n, n + 1), _moved(trials, "threshold", by)
+                    integers, least = _if_better(
+                        trials, integers, choices, "threshold", one, move, least
+                    )
+        if least >= before:
+            break
+    return integers
+
+
+def _scaled(trials: Trials, factor: float) -> Move:
+    form = trials.chip.spec.threshold
+    return lambda old: np.clip(np.rint(old * factor), form.minimum, form.maximum).astype(np.int64)
+
+
+def _moved(trials: Trials, name: str, by: int) -> Move:
+    form = getattr(trials.chip.spec, name)
+    return lambda old: np.clip(old + by, form.minimum, form.maximum)
+
+
+def _moves(trials: Trials) -> Iterable[tuple[str, list[Move]]]:
+    yield "threshold", [_scaled(trials, factor) for factor in _FACTORS]
+    yield "leak", [_moved(trials, "leak", by) for by in _STEPS]
+    yield "threshold", [_moved(trials, "threshold", by) for by in _STEPS]
+    yield "leak", [_moved(trials, "leak", by) for by in (-1, 1)]
+
+
+def _uniform(trials: Trials) -> Iterable[tuple[str, Move]]:
+    for factor in (0.8, 0.9, 0.95, 1.05, 1.1, 1.25):
+        yield "threshold", _scaled(trials, factor)
+    for by in (-1, 1):
+        yield "leak", _moved(trials, "leak", by)
+
+
+def _best_per_neuron(
+    trials: Trials,
+    integers: Integers,
+    choices: Choices,
+    span: slice,
+    name: str,
+    moves: list[Move],
+) -> Integers:
+    start = getattr(integers, name)
+    best, least = start.copy(), trials.errors(trials.run(integers, choices))
+    total = least[span].sum()
+    if not total:
+        return integers
+    for move in moves:
+        values = _with(start, span, move)
+        errors = trials.errors(trials.run(integers.with_(**{name: values}), choices))
+        better = np.zeros(best.size, bool)
+        better[span] = errors[span] < least[span]
+        best = np.where(better, values, best)
+        least = np.where(better, errors, least)
+    tried = integers.with_(**{name: best})
+    # Neurons that listen to each other were tried together but are now mixed: ask once more.
+    after = trials.errors(trials.run(tried, choices))[span].sum()
+    return tried if after < total else integers
+
+
+def _if_better(
+    trials: Trials,
+    integers: Integers,
+    choices: Choices,
+    name: str,
+    span: slice,
+    move: Move,
+    least: float,
+) -> tuple[Integers, float]:
+    tried = integers.with_(**{name: _with(getattr(integers, name), span, move)})
+    score = trials.score(trials.run(tried, choices))
+    return (tried, score) if score < least else (integers, least)
+
+
+def _with(values: np.ndarray, span: slice, move: Move) -> np.ndarray:
+    changed = values.copy()
+    changed[span] = move(values[span])
+    return changed

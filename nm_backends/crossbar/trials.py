@@ -1,0 +1,163 @@
+"""Runs on the chip's own engine, compared with the float model: how good is a set of integers?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nm_backends.crossbar.chip import CrossbarChip
+from nm_backends.crossbar.execute import SLOTS, run_coded
+from nm_backends.crossbar.integers import Integers
+from nm_backends.crossbar.layout import Choices, plan
+from nm_backends.crossbar.wiring import Wiring, fired_sources
+from nm_backends.lowering.reference import run_network
+from nm_backends.network import Network
+
+if TYPE_CHECKING:
+    from nm_backends.crossbar.events import Encoded
+
+__all__ = [
+    "Outcome",
+    "Target",
+    "Trials",
+    "agreement",
+    "count_error",
+    "divergence",
+    "readout_agreement",
+]
+
+_WINDOWS = 6
+
+
+@dataclass
+class Target:
+    """What the float model does on the calibration spikes.
+
+    Parameters
+    ----------
+    spikes
+        Input counts uint8 ``[time, batch, channels]``.
+    fired
+        Spikes uint8 ``[time, batch, neurons]``.
+    sent
+        What every source sent, float64 ``[time, batch, sources]``.
+    membranes
+        Membranes at the end of each step, measured from the reset potential and from the step
+        before on (what the leak acts on), float64 ``[time * batch, neurons]``.
+    """
+
+    spikes: np.ndarray
+    fired: np.ndarray
+    sent: np.ndarray
+    membranes: np.ndarray
+
+    @classmethod
+    def of(cls, network: Network, wiring: Wiring, spikes: np.ndarray) -> Target:
+        """Run the float model."""
+        layers, membranes = run_network(network, spikes, membrane=True)
+        fired = np.concatenate([layers[name] for name in wiring.names], axis=2)
+        shifted = [
+            membranes[p.name] - (0.0 if p.v_reset is None else p.v_reset) for p in network.neurons
+        ]
+        flat = np.concatenate(shifted, axis=2).reshape(-1, wiring.neurons)
+        return cls(spikes, fired, fired_sources(wiring, spikes, layers), flat)
+
+    def moments(self, decay: float, sources: np.ndarray) -> np.ndarray:
+        """Return the mean product of what any two of ``sources`` leave on a membrane."""
+        steps, batch, _ = self.sent.shape
+        trace = np.zeros((batch, sources.size))
+        total = np.zeros((sources.size, sources.size))
+        for sent in self.sent[:, :, sources]:
+            trace = decay * trace + sent
+            total += trace.T @ trace
+        return total / max(1, steps * batch)
+
+
+@dataclass
+class Outcome:
+    """What the chip did: counts ``[time, batch, neurons]``, and counters."""
+
+    fired: np.ndarray
+    counters: dict[str, np.ndarray]
+
+
+@dataclass
+class Trials:
+    """Tries integers and choices on the calibration spikes."""
+
+    chip: CrossbarChip
+    wiring: Wiring
+    target: Target
+    _sent: dict[bytes, Encoded] = field(default_factory=dict)
+
+    def run(self, integers: Integers, choices: Choices) -> Outcome:
+        """Run the calibration spikes on the chip's engine."""
+        made = plan(self.wiring, integers, self.chip, choices)
+        image = self.chip.pack(made.contents)
+        run = run_coded(self.chip, image, made.layout, self._encoded(made.layout))
+        return Outcome(run.spikes, run.counters)
+
+    def _encoded(self, layout: dict[str, np.ndarray]) -> Encoded:
+        """Encode the spikes once for all trials that send the same."""
+        from nm_backends.crossbar.events import encode_spikes
+
+        key = b"".join(layout[name].tobytes() for name in SLOTS)
+        if key not in self._sent:
+            if len(self._sent) > 4:
+                self._sent.clear()
+            self._sent[key] = encode_spikes(layout, self.target.spikes)
+        return self._sent[key]
+
+    def errors(self, outcome: Outcome) -> np.ndarray:
+        """Return by how many spikes each neuron is off, float64 ``[neurons]``."""
+        return count_error(outcome.fired, self.target.fired)
+
+    def score(self, outcome: Outcome) -> float:
+        """Return one number, less is better, about the last population.
+
+        It is half of its spikes off per spike of the model, plus the divergence of what a softmax
+        over its spike counts says about each sample.
+        """
+        *_, (_, span) = self.wiring.spans()
+        fired, wanted = outcome.fired[:, :, span], self.target.fired[:, :, span]
+        off = count_error(fired, wanted).sum() / max(1.0, float(wanted.sum(dtype=np.int64)))
+        return 0.5 * float(off) + divergence(fired, wanted)
+
+
+def count_error(fired: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the spikes that are off, per neuron: in all, and half as much in parts of the time."""
+    steps = len(fired)
+    difference = fired.astype(np.int32) - wanted
+    edges = np.unique(np.linspace(0, steps, min(_WINDOWS, steps) + 1).astype(int))[:-1]
+    parts = np.add.reduceat(difference, edges, axis=0) if steps else difference
+    whole = np.abs(difference.sum(axis=0)).sum(axis=0)
+    return np.asarray(whole + 0.5 * np.abs(parts).sum(axis=(0, 1)), np.float64)
+
+
+def agreement(fired: np.ndarray, wanted: np.ndarray) -> float:
+    """Return the share of spikes that coincide: same neuron, same step; 1 where none is due."""
+    both = 2.0 * float(np.minimum(fired, wanted).sum(dtype=np.int64))
+    every = float(fired.sum(dtype=np.int64) + wanted.sum(dtype=np.int64))
+    return both / every if every else 1.0
+
+
+def divergence(fired: np.ndarray, wanted: np.ndarray) -> float:
+    """Return the mean divergence between softmax distributions over spike counts, in nats."""
+    if fired.shape[2] < 2 or not fired.shape[1]:
+        return 0.0
+    logs = []
+    for counts in (wanted, fired):
+        total = counts.sum(axis=0, dtype=np.float64)
+        total -= total.max(axis=1, keepdims=True)
+        logs.append(total - np.log(np.exp(total).sum(axis=1, keepdims=True)))
+    return float((np.exp(logs[0]) * (logs[0] - logs[1])).sum(axis=1).mean())
+
+
+def readout_agreement(fired: np.ndarray, wanted: np.ndarray) -> float:
+    """Return the share of samples whose largest spike count is that of the same neuron."""
+    if fired.shape[2] < 2 or not fired.shape[1]:
+        return 1.0
+    chosen = fired.sum(axis=0, dtype=np.int64).argmax(axis=1)
+    return float(np.mean(chosen == wanted.sum(axis=0, dtype=np.int64).argmax(axis=1)))
