@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,12 +104,26 @@ def check_program(program: Program, backend: Backend, name: str) -> None:
 
     problems = [f"image: {line}" for line in check_image(program.image, backend.spec)]
     problems += [f"network: {line}" for line in check_network(program.network)]
+    problems += [f"fit: {line}" for line in _fit_problems(program)]
     if not problems:  # a backend may know more about its own layout
         check = getattr(backend, "check_program", None)
         problems = [f"layout: {line}" for line in check(program)] if check else []
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ArtifactError(f"{name}: {problems[0]}{more}", "compile the model again")
+
+
+def _fit_problems(program: Program) -> Iterator[str]:
+    for name, fit in program.fit.populations.items():
+        population = program.network.populations.get(name)
+        if population is None or fit.name != name:
+            yield f"{name!r} is no population"
+            continue
+        for key in ("threshold_asked", "threshold", "leak_asked", "leak"):
+            array = getattr(fit, key)
+            if array.dtype.kind not in "iuf" or array.shape != (population.size,):
+                found = f"{array.dtype}{list(array.shape)}"
+                yield f"{name!r}: {key} is {found}, expected numbers [{population.size}]"
 
 
 def spec_fingerprint(spec: ChipSpec) -> str:

@@ -164,6 +164,13 @@ SEALED = {
     "bool for a number": (
         body(lambda p: p["network"]["projections"][1].update(delay=True)), r"a bool, expected int"
     ),
+    "fit of nobody": (
+        body(lambda p: p["fit"].update(populations={"x": p["fit"]["populations"]["fc/1.é"]})),
+        r"fit: 'x' is no population",
+    ),
+    "short fit": (
+        put("fit/populations/_0/leak.npy", npy(np.ones(2))), r"leak is float64\[2\], expected"
+    ),
     "no output": (body(lambda p: p["network"].update(outputs={})), r"no outputs"),
     "unhashable key": (
         body(lambda p: p.update(metadata={"$items": [[[], 1]]})), r"pairs with plain keys"

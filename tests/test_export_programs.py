@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -10,8 +12,10 @@ from spi_model import SpiModel
 from test_stream import expect_programmed
 
 import nm_backends as nmb
+from nm_backends import artifact
 from nm_backends.demo import demo_data
 from nm_backends.export import read_events, read_export
+from nm_backends.registry import get_backend
 from nm_backends.stream import parse_spi
 from nm_backends.testing import random_model, random_spikes
 from nm_odin.simulator import OdinSimulator
@@ -27,9 +31,15 @@ def digits(chip):
     return nmb.compile(data.model, chip, calibrate=data.calibration), data.spikes[:, :6]
 
 
-def layers(chip):
+@cache
+def compiled_layers(chip):
     spikes = random_spikes(5, steps=15, batch=3, inputs=40, rate=0.5) * np.uint8(2)
     return nmb.compile(random_model(1, (40, 30, 20)), chip, CONVENTIONS, spikes), spikes
+
+
+def layers(chip):
+    program, spikes = compiled_layers(chip)
+    return replace(program, layout=dict(program.layout)), spikes
 
 
 @each_chip
@@ -109,3 +119,36 @@ def test_the_input_map_makes_the_events(chip, tmp_path):
                 times = spikes[step, sample.number, int(neuron)] if node else 1
                 expected += [int(word, 16) for word in line.split()] * int(times)
             assert words.tolist() == expected
+
+
+LAYOUTS = {
+    "slot_word": [0x2FF, 1 << 31],
+    "slot_channel": [-2, 40],
+    "slot_count": [-1, 1 << 40],
+    "slot_delay": [-1, 1 << 40],
+    "address": [-1, 256, 3],
+    "copy": [-2, 256, 3],
+    "row_sign": [-2, 2],
+}
+
+
+@each_chip
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n in LAYOUTS for v in LAYOUTS[n]])
+def test_a_layout_that_leads_astray_is_refused(chip, name, value, tmp_path, monkeypatch):
+    program, _ = layers(chip)
+    program.layout[name] = np.full_like(program.layout[name], value)
+    with monkeypatch.context() as patch:
+        patch.setattr(artifact, "check_program", lambda *_: None)
+        program.save(tmp_path / "p.nmb")
+    with pytest.raises(artifact.ArtifactError, match=r"p\.nmb: layout: "):
+        nmb.load(tmp_path / "p.nmb")
+
+
+@each_chip
+@pytest.mark.parametrize("change", [lambda a: a[:-1], lambda a: a[None], lambda a: a * 1.0])
+@pytest.mark.parametrize("name", [*LAYOUTS, "row_source"])
+def test_a_layout_of_another_form_is_refused(chip, name, change):
+    program, _ = layers(chip)
+    program.layout[name] = change(program.layout[name])
+    with pytest.raises(artifact.ArtifactError, match=r"layout: "):
+        artifact.check_program(program, get_backend(chip), "x")
