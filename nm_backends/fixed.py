@@ -9,18 +9,20 @@ to 64 bits and costs a factor of six.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
 
 __all__ = ["RING", "grow", "kernel", "ring_pop", "ring_push", "saturate"]
 
+_F = TypeVar("_F", bound=Callable[..., Any])
+
 RING = 256
 """Room in the storage of a FIFO, a power of two, whatever the depth of the chip's."""
 
 
-def kernel(signature: Any = None) -> Callable[[Callable[..., Any]], Any]:
+def kernel(signature: Any = None) -> Callable[[_F], _F]:
     """Compile a function to machine code, cached on disk.
 
     Parameters
@@ -30,12 +32,12 @@ def kernel(signature: Any = None) -> Callable[[Callable[..., Any]], Any]:
         that functions can be handed to them as pointers; helpers leave it out.
     """
     arguments = () if signature is None else (signature,)
-    decorate: Callable[[Callable[..., Any]], Any] = numba.njit(*arguments, cache=True, nogil=True)
+    decorate: Callable[[_F], _F] = numba.njit(*arguments, cache=True, nogil=True)
     return decorate
 
 
 @kernel()
-def saturate(value: int, low: np.int16, high: np.int16) -> np.int16:
+def saturate(value: Any, low: np.int16, high: np.int16) -> np.int16:
     """Return ``value`` limited to ``low .. high``, as int16."""
     return min(max(np.int16(value), low), high)
 

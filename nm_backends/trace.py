@@ -74,8 +74,11 @@ class Trace:
     def meta_value(self, key: str, kind: type, default: Any = None) -> Any:
         """Return an entry of ``meta``; `TraceError` when it is missing or of another kind."""
         value = self.meta.get(key, default)
-        if not isinstance(value, kind) or (kind is int and (isinstance(value, bool) or value < 0)):
-            raise TraceError(f"{self.name}: meta: {key} is {str(value)[:40]!r}, expected {kind.__name__}")
+        usable = isinstance(value, kind) and not isinstance(value, bool)
+        if not usable or (isinstance(value, int) and value < 0):
+            raise TraceError(
+                f"{self.name}: meta: {key} is {str(value)[:40]!r}, expected {kind.__name__}"
+            )
         return value
 
 
@@ -113,7 +116,11 @@ class Divergence:
     def __str__(self) -> str:
         where = [
             f"{name} {value}"
-            for name, value in (("event", self.event), ("neuron", self.neuron), ("cycle", self.cycle))
+            for name, value in (
+                ("event", self.event),
+                ("neuron", self.neuron),
+                ("cycle", self.cycle),
+            )
             if value is not None
         ]
         index = f"[{', '.join(map(str, self.index))}]" if self.index else ""
@@ -194,7 +201,8 @@ def _members(name: str, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     total = sum(info.file_size for info in infos)
     if len(infos) > _MAX_MEMBERS or total > _MAX_BYTES:
         raise TraceError(
-            f"{name}: {len(infos)} arrays of {total} bytes, limits are {_MAX_MEMBERS} and {_MAX_BYTES}"
+            f"{name}: {len(infos)} arrays of {total} bytes, "
+            f"limits are {_MAX_MEMBERS} and {_MAX_BYTES}"
         )
     return {info.filename.removesuffix(".npy"): info for info in infos}
 

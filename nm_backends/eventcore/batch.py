@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -70,25 +71,28 @@ def run_batch(
     run = compile_fast(simulator.model)
     plastic = bool(simulator.config["plastic"][0])
 
+    no_log = np.zeros((0, EVENT_COUNTS), np.int32)
+
     def work(chunk: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         status = np.zeros(4, np.int64)
         synapses = simulator.synapses.copy() if plastic else simulator.synapses
         out, used = run(
             simulator.model.execute, simulator.config, np.zeros(1, WORK), simulator.neurons,
-            simulator.neurons.copy(), simulator.synapses, synapses, operations, bounds, *chunk, marks,
-            mark_bounds, membranes, np.zeros((0, EVENT_COUNTS), np.int32), tally, dropped, status,
+            simulator.neurons.copy(), simulator.synapses, synapses, operations, bounds, *chunk,
+            marks, mark_bounds, membranes, no_log, tally, dropped, status,
         )  # fmt: skip
         return out[:used], status
 
     results = _spread(work, bounds, threads)
     for _, status in results:
         if status[0] == LIVELOCK:
-            raise LivelockError(*(int(n) for n in status[1:]), max_pops)
-    packed = np.concatenate([out for out, _ in results] or [np.zeros(0, np.int64)])
+            raise LivelockError(int(status[1]), int(status[2]), int(status[3]), max_pops)
     counts = {n: tally[:, c] for n, c in _COUNTERS.items()}
     out_offsets = np.concatenate([[0], np.cumsum(counts["outputs"])])
     return BatchLog(
-        (packed & 0xFF).astype(np.uint8), (packed >> 8).astype(np.int32), out_offsets,
+        _joined([out.astype(np.uint8) for out, _ in results], np.uint8),
+        _joined([(out >> 8).astype(np.int32) for out, _ in results], np.int32),
+        out_offsets,
         drops_by_neuron=dropped, membranes=membranes, **counts,
     )  # fmt: skip
 
@@ -99,14 +103,20 @@ _COUNTERS = {
 }  # fmt: skip
 
 
+def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, dtype), *parts])
+
+
 def _spread(work: Any, bounds: np.ndarray, threads: int | None) -> list[Any]:
     """Call ``work`` on contiguous groups of samples of about the same number of events."""
     samples = bounds.size - 1
+    if threads is not None and threads < 1:
+        raise UserError(f"threads {threads}: expected 1 or more")
     threads = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
     wanted = 1 if threads == 1 else min(samples, threads * _CHUNKS_PER_THREAD)
     cuts = np.searchsorted(bounds, np.linspace(0, bounds[-1], wanted + 1)[1:-1], side="left")
     edges = np.unique(np.concatenate([[0], cuts, [samples]]))
-    chunks = [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    chunks = [(int(a), int(b)) for a, b in pairwise(edges)]
     if threads == 1 or len(chunks) < 2:
         return [work(chunk) for chunk in chunks]
     with ThreadPoolExecutor(threads) as pool:

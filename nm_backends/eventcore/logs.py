@@ -27,7 +27,7 @@ class Snapshots:
 
     def __getattr__(self, name: str) -> np.ndarray:
         try:
-            return self.__dict__["arrays"][name]
+            return np.asarray(self.__dict__["arrays"][name])
         except KeyError:
             raise AttributeError(name) from None
 

@@ -19,8 +19,12 @@ _ZERO = np.int16(0)
 
 @kernel()
 def integrate(
-    membrane: np.ndarray, threshold: np.ndarray, weights: np.ndarray, count: int,
-    low: np.int16, high: np.int16,
+    membrane: np.ndarray,
+    threshold: np.ndarray,
+    weights: np.ndarray,
+    count: int,
+    low: np.int16,
+    high: np.int16,
 ) -> bool:
     """Add one signed weight to each of ``count`` membranes, saturating; did any reach threshold."""
     top = _LOWEST
@@ -28,7 +32,7 @@ def integrate(
         value = saturate(membrane[k] + weights[k], low, high)
         membrane[k] = value
         top = max(top, np.int16(value - threshold[k]))
-    return top >= _ZERO
+    return bool(top >= _ZERO)
 
 
 @kernel()
@@ -39,13 +43,14 @@ def leak(membrane: np.ndarray, threshold: np.ndarray, strength: np.ndarray, coun
         value = toward_zero(membrane[k], strength[k])
         membrane[k] = value
         top = max(top, np.int16(value - threshold[k]))
-    return top >= _ZERO
+    return bool(top >= _ZERO)
 
 
 @kernel()
 def toward_zero(value: np.int16, strength: np.int16) -> np.int16:
     """Return ``value`` moved by ``strength`` toward zero, stopping there."""
-    return np.int16(value - saturate(value, np.int16(-strength), strength))
+    moved: np.int16 = np.int16(value - saturate(value, np.int16(-strength), strength))
+    return moved
 
 
 @kernel()

@@ -14,7 +14,14 @@ from nm_backends.errors import UserError
 from nm_backends.eventcore.errors import LivelockError
 from nm_backends.eventcore.fast import LIVELOCK, compile_fast
 from nm_backends.eventcore.logs import EventLog, Snapshots
-from nm_backends.eventcore.machine import CORE, DROPS, EVENT_COUNTS, NEURONS, POPS, SOPS, STALL, TALLY, WORK, CoreModel
+from nm_backends.eventcore.machine import (
+    EVENT_COUNTS,
+    NEURONS,
+    SOPS,
+    TALLY,
+    WORK,
+    CoreModel,
+)
 from nm_backends.eventcore.timed import (
     BACK_TO_BACK,
     IDLE,
@@ -77,7 +84,7 @@ class EventSimulator(ABC):
 
     def _snapshot(self) -> dict[str, np.ndarray | int]:
         memories = self._memories()
-        crc = zlib.crc32(np.ascontiguousarray(memories["synapse"]))
+        crc = zlib.crc32(memories["synapse"].tobytes())
         return {"neuron": memories["neuron"], "synapse_crc32": np.uint32(crc)}
 
     def image(self) -> Image:
@@ -138,12 +145,14 @@ class EventSimulator(ABC):
         membranes = np.zeros((total if membrane else 0, NEURONS), np.int16)
         outputs, states = [], []
         for begin, end, snap in _segments(snaps, total):
-            marks = np.arange(end - begin if membrane else 0)
+            marks = np.arange(end - begin if membrane else 0, dtype=np.int64)
+            span = np.array([0, end - begin], np.int64)
             status = np.zeros(4, np.int64)
             out, used = run(
                 self.model.execute, self.config, np.zeros(1, WORK), self.neurons[:0], self.neurons,
-                self.synapses[:0], self.synapses, operations[begin:end], np.array([0, end - begin]), 0, 1, marks, np.array([0, marks.size]),
-                membranes[begin:end], log[begin:end], tally, dropped, status,
+                self.synapses[:0], self.synapses, operations[begin:end], span,
+                0, 1, marks, np.array([0, marks.size], np.int64), membranes[begin:end],
+                log[begin:end], tally, dropped, status,
             )  # fmt: skip
             self._raise_livelock(status, begin, max_pops, saved)
             outputs.append((out[:used] & 0xFF, (out[:used] >> 8) + begin))
@@ -201,16 +210,16 @@ class EventSimulator(ABC):
             status = np.zeros(4, np.int64)
             out, cycles, used, now = run(
                 self.model.execute, self.config, timing, np.zeros(1, WORK), self.neurons,
-                self.synapses, operations[begin:end], schedule, stamps[begin:end], counts[begin:end], dropped,
-                status,
+                self.synapses, operations[begin:end], schedule, stamps[begin:end],
+                counts[begin:end], dropped, status,
             )  # fmt: skip
             self._raise_livelock(status, begin, max_pops, saved)
             outputs.append((out[:used] & 0xFF, (out[:used] >> 8) + begin, cycles[:used]))
             states += [self._snapshot()] * snap
         addresses, causes, cycles = (np.concatenate(part) for part in zip(*outputs, strict=True))
+        core, stall, pops, drops = counts[:, :EVENT_COUNTS].astype(np.int32).T.copy()
         log = EventLog(
-            addresses.astype(np.uint8), causes.astype(np.int32),
-            *(counts[:, column].astype(np.int32) for column in (CORE, STALL, POPS, DROPS)),
+            addresses.astype(np.uint8), causes.astype(np.int32), core, stall, pops, drops,
             dropped, int(counts[:, SOPS].sum()), snapshots=_stack(snaps, states),
             out_cycle=cycles,
             total_cycles=int(now) + (idle_cycles if driving == "idle" else _SETTLED) - 1,

@@ -118,10 +118,10 @@ def _accept(
 def _next_request(clock: Any, schedule: np.ndarray, event: int) -> int:
     """Return when REQ rises for ``event``, the handshake before being over; or not yet known."""
     if clock.driving == IDLE:
-        return _NEVER
+        return int(_NEVER)
     if clock.driving == SCHEDULED and event < schedule.size:
-        return max(clock.now, schedule[event])
-    return np.int64(clock.now)
+        return int(max(clock.now, schedule[event]))
+    return int(clock.now)
 
 
 def _run_timed(
@@ -129,7 +129,7 @@ def _run_timed(
     operations: np.ndarray, schedule: np.ndarray, stamps: np.ndarray, counts: np.ndarray,
     dropped: np.ndarray, status: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, int, int]:  # fmt: skip
-    """Run events; return outputs, their cycles, how many, and the first cycle of the final idleness.
+    """Run events; return outputs, their cycles, how many, and the cycle of the last WAIT.
 
     The arbitration in WAIT is, in this order: output link busy, full scheduler, input request
     other than bistability, scheduler, bistability request (``controller.v``, next state of WAIT).

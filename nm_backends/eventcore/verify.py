@@ -168,7 +168,7 @@ def _compare(
 def _compare_outputs(
     trace: Trace, engine: str, log: EventLog, timed: bool
 ) -> tuple[int, list[_Found]]:
-    """Outputs are one sequence; the first that differs says which event went wrong."""
+    """Compare outputs as one sequence: the first that differs says which event went wrong."""
     names = ("out_event", "out_addr", "out_cycle") if timed else ("out_event", "out_addr")
     columns = [
         (name, trace[name].astype(np.int64), getattr(log, name).astype(np.int64))
@@ -207,7 +207,9 @@ def _compare_events(
         values += want.size
         for at in np.flatnonzero(want != got)[:1].tolist():
             cycle = int(want[at]) if name.endswith("_cycle") else None
-            divergence = Divergence(engine, key, int(want[at]), int(got[at]), at, cycle, None, (at,))
+            divergence = Divergence(
+                engine, key, int(want[at]), int(got[at]), at, cycle, None, (at,)
+            )
             found.append(_Found((at, 1 + rank), divergence))
     if timed and "total_cycles" in trace:
         values += 1

@@ -75,7 +75,7 @@ def _touch(neurons: Any, k: int, value: np.int16, reference: bool) -> int:
     if neurons.learning:
         calcium_step(neurons, k, spike, reference)
         refresh_flag(neurons, k)
-    return np.int64(neurons.enabled[k]) if spike else 0
+    return 1 if spike and neurons.enabled[k] else 0
 
 
 @kernel()

@@ -15,8 +15,14 @@ from nm_backends.eventcore.machine import NEURONS
 from nm_backends.fixed import kernel
 
 __all__ = [
-    "bistable_row", "calcium_step", "calcium_window", "effective_row", "learn_row", "learn_synapse",
-    "refresh_flag", "refresh_flags",
+    "bistable_row",
+    "calcium_step",
+    "calcium_window",
+    "effective_row",
+    "learn_row",
+    "learn_synapse",
+    "refresh_flag",
+    "refresh_flags",
 ]
 
 _W_MAX = np.uint8(7)

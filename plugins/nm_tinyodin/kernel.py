@@ -67,7 +67,7 @@ def _touch(neurons: Any, k: int, value: np.int16) -> int:
         return 0
     neurons.membrane[k] = 0
     neurons.fired[0] = k
-    return np.int64(neurons.enabled[k])
+    return 1 if neurons.enabled[k] else 0
 
 
 @kernel(execute_signature(NEURON_STATE, SYNAPSE_STATE))
