@@ -19,15 +19,15 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nm_backends.specimens import conventions, random_model, random_spikes
+
 if TYPE_CHECKING:
     from nm_backends.discovery import Candidate
-    from nm_backends.discretisation import Discretisation
     from nm_backends.program import Program
     from nm_backends.registry import Plugin
 
@@ -97,37 +97,6 @@ def temporary_plugin(candidate: Candidate) -> Iterator[Plugin]:
 def _case(function: Callable[[str], None]) -> Callable[[str], None]:
     CASES.append(Case(function.__name__, function))
     return function
-
-
-def random_model(seed: int, sizes: tuple[int, ...] = (12, 10, 4), density: float = 1.0) -> Any:
-    """Return a ``nir.NIRGraph``: layers of IF neurons that reset to zero, weights of both signs."""
-    import nir
-
-    rng = np.random.default_rng(seed)
-    nodes: dict[str, Any] = {"input": nir.Input(input_type={"input": np.array([sizes[0]])})}
-    for i, (pre, post) in enumerate(pairwise(sizes), start=1):
-        weights = rng.normal(0.15, 0.4, (post, pre)) * (rng.random((post, pre)) < density)
-        nodes[f"fc{i}"] = nir.Linear(weight=weights.astype(np.float32))
-        ones = np.ones(post, np.float32)
-        nodes[f"if{i}"] = nir.IF(r=ones, v_threshold=ones, v_reset=0 * ones)
-    nodes["output"] = nir.Output(output_type={"output": np.array([sizes[-1]])})
-    names = list(nodes)
-    return nir.NIRGraph(nodes=nodes, edges=list(pairwise(names)))
-
-
-def random_spikes(
-    seed: int, steps: int = 20, batch: int = 5, inputs: int = 12, rate: float = 0.3
-) -> np.ndarray:
-    """Return Bernoulli spikes uint8 ``[steps, batch, inputs]``."""
-    rng = np.random.default_rng(seed)
-    return (rng.random((steps, batch, inputs)) < rate).astype(np.uint8)
-
-
-def conventions() -> Discretisation:
-    """Return what a ``.nir`` file does not say, for `random_model`."""
-    from nm_backends.discretisation import Discretisation
-
-    return Discretisation(dt=1e-3, reset="zero", spike_cmp=">", v0="zero", if_gain="r")
 
 
 def _program(chip: str, seed: int = 0) -> Program:
@@ -200,12 +169,50 @@ def saved_and_loaded(chip: str) -> None:
 
 
 @_case
-def exported_and_read_back(chip: str) -> None:
+def programming_stream_is_complete(chip: str) -> None:
     """Check that the programming stream holds the whole image."""
     from nm_backends.registry import get_backend
 
     backend, image = get_backend(chip), _program(chip).image
     assert image.differences(backend.read_stream(backend.write_stream(image))) == []
+
+
+@_case
+def exported_and_read_back(chip: str) -> None:
+    """Check that the files for the real chip say the same as the program."""
+    from nm_backends.export import read_export
+
+    program = _program(chip)
+    with tempfile.TemporaryDirectory() as folder:
+        program.export(folder)
+        assert program.image.differences(read_export(folder)) == []
+
+
+@_case
+def events_are_exported(chip: str) -> None:
+    """Check that the events that drive the real chip can be written and read back."""
+    from nm_backends.export import read_events
+
+    program, spikes = _program(chip), random_spikes(2)
+    with tempfile.TemporaryDirectory() as folder:
+        program.export(folder, spikes)
+        samples = read_events(folder)
+    assert len(samples) == spikes.shape[1]
+    assert all(len(sample.steps) == spikes.shape[0] for sample in samples)
+    assert all(sample.words.size for sample in samples)
+
+
+@_case
+def input_is_left_alone(chip: str) -> None:
+    """Check that spikes are read only, and may be of any numeric type and order."""
+    program, spikes = _program(chip), random_spikes(10)
+    expected = program.run(spikes)
+    locked = spikes.copy()
+    locked.flags.writeable = False
+    _same_result(expected, program.run(locked))
+    for other in (spikes.astype(bool), spikes.astype(np.float32), np.asfortranarray(spikes)):
+        _same_result(expected, program.run(other))
+    _same(spikes, random_spikes(10), "input after the run")
 
 
 @_case

@@ -41,10 +41,9 @@ def test_built_in_chips_support_everything():
 
 def test_what_is_not_supported_has_a_reason(example):
     (entry,) = example.entries
-    assert dict(entry.unsupported) == {
-        "verify": "there is no silicon that a trace could be recorded from"
-    }
-    assert "verify" not in {case.name for case in cases_for("toy")}
+    assert set(entry.unsupported) == {"verify", "events_are_exported"}
+    assert all(len(reason) > 10 for reason in entry.unsupported.values())
+    assert not {case.name for case in cases_for("toy")} & set(entry.unsupported)
 
 
 def test_an_unknown_case_is_refused(example):
