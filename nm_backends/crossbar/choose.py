@@ -61,8 +61,8 @@ def by_trial(
 ) -> Chosen:
     """Choose by what the chip's engine does on the calibration spikes.
 
-    Every way of driving is tuned neuron by neuron; the best few are polished; the best of these is
-    taken, or a cheaper one that is about as good.
+    Every way of driving is tuned coarsely, neuron by neuron; the best few are tuned finely and
+    polished; the best of these is taken, or a cheaper one that is about as good.
     """
     trials = Trials(chip, wiring, target)
     spec = chip.spec
@@ -75,13 +75,14 @@ def by_trial(
     found: list[tuple[float, Chosen]] = []
     for chosen in _candidates(chip, wiring, options, quantized, target):
         if options.scale != "maxabs":
-            chosen.integers = tune(trials, chosen.integers, chosen.choices)
+            chosen.integers = tune(trials, chosen.integers, chosen.choices, fine=False)
         found.append((trials.score(trials.run(chosen.integers, chosen.choices)), chosen))
     found.sort(key=lambda entry: entry[0])
     if options.scale == "maxabs":
         return found[0][1]
     finalists = []
     for _, chosen in found[:_FINALISTS]:
+        chosen.integers = tune(trials, chosen.integers, chosen.choices, fine=True)
         chosen.integers = polish(trials, chosen.integers, chosen.choices)
         outcome = trials.run(chosen.integers, chosen.choices)
         finalists.append((trials.score(outcome), int(outcome.counters["sops"].sum()), chosen))

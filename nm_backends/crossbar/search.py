@@ -18,19 +18,24 @@ from nm_backends.crossbar.trials import Trials
 __all__ = ["polish", "tune"]
 
 Move = Callable[[np.ndarray], np.ndarray]
-_FACTORS = (0.6, 0.7, 0.8, 0.9, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
+_FACTORS = (0.65, 0.8, 0.9, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0)
 _STEPS = (-3, -2, -1, 1, 2, 3)
 _POLISHED = 32  # neurons of the last population that are still tried one by one
 
 
-def tune(trials: Trials, integers: Integers, choices: Choices) -> Integers:
+def tune(trials: Trials, integers: Integers, choices: Choices, *, fine: bool) -> Integers:
     """Adjust thresholds and leaks of each neuron so that it fires as often as in the model.
 
     Populations come in evaluation order, so that each hears what the chip's earlier ones say. All
     neurons of a population are tried at once and each keeps what suits it best.
+
+    Parameters
+    ----------
+    fine
+        Whether to go on after the coarse steps of the thresholds.
     """
     for _, span in trials.wiring.spans():
-        for name, moves in _moves(trials):
+        for name, moves in _fine_moves(trials) if fine else _coarse_moves(trials):
             integers = _best_per_neuron(trials, integers, choices, span, name, moves)
     return integers
 
@@ -39,19 +44,13 @@ def polish(trials: Trials, integers: Integers, choices: Choices) -> Integers:
     """Adjust the last population by what counts in the end, `Trials.score`: together, then singly."""
     *_, (_, span) = trials.wiring.spans()
     least = trials.score(trials.run(integers, choices))
-    for _ in range(2):
-        before = least
-        for name, move in _uniform(trials):
-            integers, least = _if_better(trials, integers, choices, name, span, move, least)
-        if span.stop - span.start <= _POLISHED:
-            for n in range(span.start, span.stop):
-                for by in (-2, -1, 1, 2):
-                    one, move = slice(n, n + 1), _moved(trials, "threshold", by)
-                    integers, least = _if_better(
-                        trials, integers, choices, "threshold", one, move, least
-                    )
-        if least >= before:
-            break
+    for name, move in _uniform(trials):
+        integers, least = _if_better(trials, integers, choices, name, span, move, least)
+    singles = range(span.start, span.stop if span.stop - span.start <= _POLISHED else span.start)
+    for n in singles:
+        for by in (-2, -1, 1, 2):
+            one, move = slice(n, n + 1), _moved(trials, "threshold", by)
+            integers, least = _if_better(trials, integers, choices, "threshold", one, move, least)
     return integers
 
 
@@ -65,8 +64,11 @@ def _moved(trials: Trials, name: str, by: int) -> Move:
     return lambda old: np.clip(old + by, form.minimum, form.maximum)
 
 
-def _moves(trials: Trials) -> Iterable[tuple[str, list[Move]]]:
+def _coarse_moves(trials: Trials) -> Iterable[tuple[str, list[Move]]]:
     yield "threshold", [_scaled(trials, factor) for factor in _FACTORS]
+
+
+def _fine_moves(trials: Trials) -> Iterable[tuple[str, list[Move]]]:
     yield "leak", [_moved(trials, "leak", by) for by in _STEPS]
     yield "threshold", [_moved(trials, "threshold", by) for by in _STEPS]
     yield "leak", [_moved(trials, "leak", by) for by in (-1, 1)]
