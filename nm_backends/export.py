@@ -145,7 +145,7 @@ def _write_manifest(folder: Path, names: list[str], program: Program, backend: B
         "nm_backends": __version__,
         "chip": program.chip,
         "spec": spec_fingerprint(backend.spec),
-        "source": program.network.source,
+        "source": Path(program.network.source).name,  # a lab needs no paths of ours
         "outputs": program.network.outputs,
         "files": {name: _entry(folder / name) for name in names},
     }

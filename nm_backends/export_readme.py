@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.resources import files
+from pathlib import PurePath
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,12 +36,12 @@ def readme(program: Program, spec: ChipSpec, plan: EventPlan | None, names: Sequ
     driving = ""
     if plan:
         driving = _template("export_driving").format(
-            idle_cycles=plan.idle_cycles, order=f"\n{plan.order}\n" if plan.order else ""
+            idle_cycles=plan.idle_cycles, order=f"\n{fill(plan.order, 99)}\n" if plan.order else ""
         )
     return _template("export_readme").format(
         chip=spec.name,
         rule="=" * len(title),
-        source=program.network.source,
+        source=PurePath(program.network.source).name,
         event_files=listed + "\n" if listed else "",
         driving=driving,
     )

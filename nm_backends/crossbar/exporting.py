@@ -25,8 +25,8 @@ def plan_events(chip: CrossbarChip, program: Program, spikes: Any | None) -> Eve
         list(_inputs(chip, program)),
         list(_outputs(program)),
         np.unique(np.concatenate([program.layout["address"], _copies(program)])).tolist(),
-        f"in every step: the lines of the input map from top to bottom ({order}); a spike count of "
-        "k sends the words of its line k times",
+        f"A time step is the lines of input_map.csv from top to bottom (order: {order}). An input "
+        "that spikes k times in a step sends the words of its line k times.",
         _silence(chip),
         _samples(chip, program, spikes) if spikes is not None else (),
     )
