@@ -9,13 +9,16 @@ to 64 bits and costs a factor of six.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 
 __all__ = ["RING", "grow", "kernel", "ring_pop", "ring_push", "saturate"]
 
+_HERE = Path(__file__).parent
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 RING = 256
@@ -31,9 +34,38 @@ def kernel(signature: Any = None) -> Callable[[_F], _F]:
         Numba signature. Entry points give theirs, so that they are compiled exactly once, and so
         that functions can be handed to them as pointers; helpers leave it out.
     """
-    arguments = () if signature is None else (signature,)
-    decorate: Callable[[_F], _F] = numba.njit(*arguments, cache=True, nogil=True)
+
+    def decorate(function: _F) -> _F:
+        compiled: Any = numba.njit(cache=True, nogil=True)(function)
+        _depend_on_sources(compiled, Path(function.__code__.co_filename).parent)
+        if signature is not None:
+            compiled.compile(signature)
+            compiled.disable_compile()
+        return cast(_F, compiled)
+
     return decorate
+
+
+def _depend_on_sources(compiled: Any, package: Path) -> None:
+    """Let a cached function be recompiled when any kernel that it may contain has changed.
+
+    Numba looks at the function's own file only, but the machine code also holds what was inlined
+    from other files: an edited helper would silently go on in its old form.
+    """
+    cache_file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if cache_file is not None:
+        stamps = (cache_file._source_stamp, _sources(_HERE / "eventcore"), _sources(package))
+        cache_file._source_stamp = (*stamps, _stamp(_HERE / "fixed.py"))
+
+
+@cache
+def _sources(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    return tuple(_stamp(path) for path in sorted(folder.glob("*.py")))
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    status = path.stat()
+    return path.name, status.st_mtime_ns, status.st_size
 
 
 @kernel()
