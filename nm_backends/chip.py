@@ -15,13 +15,23 @@ if TYPE_CHECKING:
 
     from nm_backends.image import Image
     from nm_backends.network import Network
-    from nm_backends.program import Mapping as ChipMapping
     from nm_backends.program import CompileOptions, Program
+    from nm_backends.program import Mapping as ChipMapping
     from nm_backends.result import RawRun
     from nm_backends.rules import Rule
     from nm_backends.trace import TraceVerdict
 
-__all__ = ["API_VERSION", "Backend", "ChipSpec", "Field", "IntFormat", "Memory", "Quantity", "Register", "Transaction"]
+__all__ = [
+    "API_VERSION",
+    "Backend",
+    "ChipSpec",
+    "Field",
+    "IntFormat",
+    "Memory",
+    "Quantity",
+    "Register",
+    "Transaction",
+]
 
 API_VERSION = 1
 Status = Literal["measured", "published", "computed", "extrapolated", "unconfirmed"]

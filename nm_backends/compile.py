@@ -1,4 +1,4 @@
-"""From a model to a program: lower, check, map. All findings at once, then an error or a program."""
+"""From a model to a program: lower, check, map; all findings at once."""
 
 from __future__ import annotations
 

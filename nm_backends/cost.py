@@ -1,4 +1,4 @@
-"""Counters to latency and energy, each with its formula, the source of its constants, its status."""
+"""Counters to latency and energy, each with formula, source of its constants, and status."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ def latency(spec: ChipSpec, cycles: np.ndarray) -> Estimate:
         wait=spec.quantities["cycles_wait"].value,
         handshake=spec.quantities["cycles_handshake"].value,
     )
-    at = f"{clock.value / 1e6:g} MHz, {clock.condition}" if clock.condition else f"{clock.value / 1e6:g} MHz"
+    at = (
+        f"{clock.value / 1e6:g} MHz, {clock.condition}"
+        if clock.condition
+        else f"{clock.value / 1e6:g} MHz"
+    )
     return Estimate(
         np.asarray(cycles) / clock.value,
         "s",

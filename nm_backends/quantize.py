@@ -34,11 +34,15 @@ def integer_thresholds(threshold: np.ndarray, scale: np.ndarray, strict: np.ndar
     exact = threshold * scale
     nearest = np.rint(exact)
     exact = np.where(np.abs(exact - nearest) <= _TIE * np.maximum(1.0, nearest), nearest, exact)
-    return np.where(strict, np.floor(exact) + 1, np.ceil(exact)).astype(np.int64)
+    return np.asarray(np.where(strict, np.floor(exact) + 1, np.ceil(exact)), np.int64)
 
 
 def quantize_maxabs(
-    weights: np.ndarray, threshold: np.ndarray, strict: np.ndarray, form: IntFormat, limit: int
+    weights: np.ndarray,
+    threshold: np.ndarray,
+    strict: np.ndarray,
+    form: IntFormat,
+    limit: np.ndarray,
 ) -> Quantized:
     """Let the largest weight of each neuron fill the format, as far as its threshold allows.
 
@@ -49,7 +53,7 @@ def quantize_maxabs(
     threshold, strict
         Real thresholds, and whether a neuron fires only above it.
     limit
-        Largest integer threshold.
+        Largest integer threshold of each neuron.
     """
     scale = np.minimum(_filling(weights, form), _highest(threshold, strict, limit))
     return Quantized(_rounded(weights, scale, form), scale)
@@ -60,7 +64,7 @@ def quantize_calibrated(
     threshold: np.ndarray,
     strict: np.ndarray,
     form: IntFormat,
-    limit: int,
+    limit: np.ndarray,
     moments: np.ndarray,
     stretches: np.ndarray,
 ) -> Quantized:
@@ -104,11 +108,11 @@ def _filling(weights: np.ndarray, form: IntFormat) -> np.ndarray:
     return np.asarray(scale)
 
 
-def _highest(threshold: np.ndarray, strict: np.ndarray, limit: int) -> np.ndarray:
+def _highest(threshold: np.ndarray, strict: np.ndarray, limit: np.ndarray) -> np.ndarray:
     """Return the largest scale at which the threshold still fits."""
-    room = np.where(strict, limit - 0.5, limit)
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.where(threshold > 0, room / np.where(threshold > 0, threshold, 1), 1.0))
+    room = np.where(strict, limit - 0.5, limit).astype(np.float64)
+    scale = np.divide(room, threshold, out=np.ones_like(threshold), where=threshold > 0)
+    return np.asarray(scale)
 
 
 def _common_unit(weights: np.ndarray, form: IntFormat) -> np.ndarray:
@@ -122,12 +126,12 @@ def _common_unit(weights: np.ndarray, form: IntFormat) -> np.ndarray:
         whole = weights * candidate
         exact = (np.abs(whole - np.rint(whole)) <= _TIE * np.maximum(1, np.abs(whole))).all(axis=0)
         scale = np.where(exact & (candidate <= fill * (1 + _TIE)), candidate, scale)
-    return scale
+    return np.asarray(scale)
 
 
 def _rounded(weights: np.ndarray, scale: np.ndarray, form: IntFormat) -> np.ndarray:
     integers = np.clip(np.rint(weights * scale), form.minimum, form.maximum)
-    return integers.astype(np.int64)
+    return np.asarray(integers, np.int64)
 
 
 def _descend(

@@ -89,5 +89,6 @@ class Result:
     @property
     def prediction(self) -> np.ndarray:
         """Index of the largest readout per sample (the first among equals)."""
-        flat = self.readout.reshape(self.readout.shape[0], -1) if self.readout.ndim > 1 else self.readout[None]
+        readout = self.readout if self.readout.ndim > 1 else self.readout[None]
+        flat = readout.reshape(len(readout), -1)
         return np.asarray(flat.argmax(axis=1))

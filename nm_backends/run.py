@@ -99,7 +99,7 @@ def _check_record(record: Sequence[str]) -> None:
     unknown = [name for name in names if name not in RECORDABLE]
     if isinstance(record, str) or unknown:
         raise UserError(
-            f"record={record!r}: expected a tuple of names out of {', '.join(map(repr, RECORDABLE))}"
+            f"record={record!r}: expected a tuple of names, out of {', '.join(RECORDABLE)}"
         )
 
 
@@ -114,9 +114,7 @@ def _joined(parts: list[RawRun]) -> RawRun:
     )
 
 
-def _result(
-    program: Program, raw: RawRun, estimates: dict[str, Any], batched: bool
-) -> Result:
+def _result(program: Program, raw: RawRun, estimates: dict[str, Any], batched: bool) -> Result:
     network = program.network
     layers = {n: _shaped(a, network.populations[n], batched) for n, a in raw.layers.items()}
     membranes = {n: _shaped(a, network.populations[n], batched) for n, a in raw.membranes.items()}
@@ -136,6 +134,6 @@ def _result(
 
 
 def _shaped(values: np.ndarray, population: Population, batched: bool) -> np.ndarray:
-    """Give ``[time, batch, size]`` the axes of the population, without batch where there was none."""
+    """Give ``[time, batch, size]`` the axes of the population, and of the user's spikes."""
     shaped = values.reshape(*values.shape[:2], *population.shape)
     return shaped if batched else shaped[:, 0]

@@ -138,7 +138,9 @@ def _counts(name: str, array: np.ndarray) -> np.ndarray:
         hint = "chips take spikes, not values: encode them (rate, latency, delta) first"
         _refuse(name, array, fractional, "not a whole number", hint)
     if int(array.min()) < 0:
-        _refuse(name, array, array < 0, "negative", "a count is 0 or more; use two inputs for ON/OFF")
+        _refuse(
+            name, array, array < 0, "negative", "a count is 0 or more; use two inputs for ON/OFF"
+        )
     if int(array.max()) > MAX_COUNT:
         hint = f"at most {MAX_COUNT} spikes per step and input: use more steps"
         _refuse(name, array, array > MAX_COUNT, "too large", hint)

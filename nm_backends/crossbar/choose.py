@@ -38,38 +38,31 @@ def by_weights(chip: CrossbarChip, wiring: Wiring, options: CompileOptions) -> C
     unsigned membranes that would lose it; there thresholds are tested at the end of the step.
     """
     spec = chip.spec
-    quantized = quantize_maxabs(
-        wiring.weights, wiring.threshold, wiring.strict, spec.weights, spec.threshold.maximum
-    )
+    quantized = _by_range(chip, wiring)
     integers = integers_of(wiring, quantized, spec)
     settles = options.settle == "always" or (options.settle == "auto" and not chip.signed_membrane)
     split = options.row_pairs == "always"
     if settles:
-        order = "excitatory_first" if options.order == "auto" else options.order
-        tried = _settled(chip, wiring, integers, Choices(order, split), 2)
+        last = "excitatory_first" if options.order == "auto" else options.order
+        tried = _settled(chip, wiring, integers, Choices(last, split), 2)
         if tried is not None:
             return tried
-    order = options.order
+    order: str = options.order
     if order == "auto":
         order = "inhibitory_first" if chip.signed_membrane else "ascending"
     wanted = Choices(order, split)
     return Chosen(integers, wanted if _fits(chip, wiring, integers, wanted) else Choices(order))
 
 
-def by_trial(
-    chip: CrossbarChip, wiring: Wiring, options: CompileOptions, target: Target
-) -> Chosen:
+def by_trial(chip: CrossbarChip, wiring: Wiring, options: CompileOptions, target: Target) -> Chosen:
     """Choose by what the chip's engine does on the calibration spikes.
 
     Every way of driving is tuned coarsely, neuron by neuron; the best few are tuned finely and
     polished; the best of these is taken, or a cheaper one that is about as good.
     """
     trials = Trials(chip, wiring, target)
-    spec = chip.spec
     if options.scale == "maxabs":
-        quantized = quantize_maxabs(
-            wiring.weights, wiring.threshold, wiring.strict, spec.weights, spec.threshold.maximum
-        )
+        quantized = _by_range(chip, wiring)
     else:
         quantized = _calibrated(chip, wiring, target)
     found: list[tuple[float, Chosen]] = []
@@ -91,6 +84,19 @@ def by_trial(
     return min(close, key=lambda entry: entry[1])[2]
 
 
+def _limits(chip: CrossbarChip, wiring: Wiring) -> np.ndarray:
+    """Return the largest useful threshold: neurons without memory must lose all of it at once."""
+    spec = chip.spec
+    forget = min(spec.threshold.maximum, spec.leak.maximum)
+    return np.where(wiring.decay == 0, forget, spec.threshold.maximum)
+
+
+def _by_range(chip: CrossbarChip, wiring: Wiring) -> Quantized:
+    limits = _limits(chip, wiring)
+    form = chip.spec.weights
+    return quantize_maxabs(wiring.weights, wiring.threshold, wiring.strict, form, limits)
+
+
 def _calibrated(chip: CrossbarChip, wiring: Wiring, target: Target) -> Quantized:
     """Quantise population by population, each by what its own sources sent."""
     spec = chip.spec
@@ -102,7 +108,7 @@ def _calibrated(chip: CrossbarChip, wiring: Wiring, target: Target) -> Quantized
             wiring.threshold[span],
             wiring.strict[span],
             spec.weights,
-            spec.threshold.maximum,
+            _limits(chip, wiring)[span],
             target.moments(float(wiring.decay[span].mean()), rows),
             _STRETCHES,
         )
@@ -120,7 +126,7 @@ def _candidates(
     """List the ways of driving that options and rows allow."""
     spec = chip.spec
     integers = integers_of(wiring, quantized, spec, target.membranes)
-    orders = [options.order]
+    orders: list[str] = [options.order]
     if options.order == "auto":
         orders = ["inhibitory_first", "ascending"]
         orders += [] if chip.signed_membrane else ["excitatory_first"]
@@ -166,9 +172,7 @@ def _fits(chip: CrossbarChip, wiring: Wiring, integers: Integers, choices: Choic
     return rows <= chip.spec.rows
 
 
-def demanded_rows(
-    chip: CrossbarChip, wiring: Wiring, integers: Integers, choices: Choices
-) -> int:
+def demanded_rows(chip: CrossbarChip, wiring: Wiring, integers: Integers, choices: Choices) -> int:
     """Count the rows in use at least."""
     weights, inputs = integers.weights, wiring.inputs
     signs = np.stack([(weights < 0).any(axis=1), (weights > 0).any(axis=1)], axis=1)
@@ -180,5 +184,3 @@ def demanded_rows(
     biases = sum(bias) if pairs else int(any(bias))
     triggers = sum(bool(integers.settle[span].any()) for _, span in wiring.spans())
     return int(first) + int(biases) + triggers + (places if closed else 0)
-
-

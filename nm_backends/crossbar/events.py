@@ -37,9 +37,7 @@ class Encoded:
     step_end: np.ndarray
 
 
-def encode_spikes(
-    layout: dict[str, np.ndarray], spikes: np.ndarray, threads: int = 1
-) -> Encoded:
+def encode_spikes(layout: dict[str, np.ndarray], spikes: np.ndarray, threads: int = 1) -> Encoded:
     """Return the words that the host sends.
 
     Parameters

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["SLOTS", "CoreRun", "check_layout", "execute", "run_coded", "run_core"]
 
 _PLACES = {"address": "i", "copy": "i", "lift": "i"}
+BY_ADDRESS = "dropped_by_address"
 _EVENTS_AT_ONCE = 1 << 25
 SLOTS = {"slot_word": "u", "slot_channel": "i", "slot_count": "i", "slot_delay": "i"}
 
@@ -46,6 +47,7 @@ def execute(
     run = run_core(
         chip, program.image, program.layout, spikes, membrane="membrane" in record, threads=threads
     )
+    run.counters |= _dropped_by_node(program, run.counters.pop(BY_ADDRESS))
     layers = _split(program.network, run.spikes)
     membranes = {} if run.membranes is None else _split(program.network, run.membranes)
     return RawRun(layers, membranes, run.counters)
@@ -70,8 +72,8 @@ def run_core(
         By default one per usable core; the result does not depend on it.
     """
     threads = threads or _cores()
-    steps, batch, _ = spikes.shape
-    per_sample = max(1, int(_largest_sample(layout, spikes)))
+    batch = spikes.shape[1]
+    per_sample = max(1, _largest_sample(layout, spikes))
     size = max(1, _EVENTS_AT_ONCE // per_sample)
     parts = [
         _run_part(chip, image, layout, spikes[:, first : first + size], membrane, threads)
@@ -98,14 +100,14 @@ def _cores() -> int:
 
 def _largest_sample(layout: dict[str, np.ndarray], spikes: np.ndarray) -> int:
     """Bound the number of events of one sample."""
-    steps, batch, _ = spikes.shape
+    steps = len(spikes)
     if not spikes.size:
         return 1
     fixed = layout["slot_channel"] < 0
     rows = int(layout["slot_count"][~fixed].sum())
     densest = int(spikes.sum(axis=(0, 2), dtype=np.int64).max())
     each = max(1, rows // max(1, np.unique(layout["slot_channel"][~fixed]).size) + 1)
-    return steps * int(layout["slot_count"][fixed].sum()) + each * densest
+    return int(steps * layout["slot_count"][fixed].sum() + each * densest)
 
 
 def _run_part(
@@ -143,21 +145,25 @@ def run_coded(
     neuron_of = np.full(chip.spec.neurons, -1, np.int64)
     neuron_of[address] = np.arange(address.size)
     fired = decode_outputs(
-        log.out_addr, log.out_event, log.out_offsets, coded.step_end, neuron_of, address.size, threads
+        log.out_addr,
+        log.out_event,
+        log.out_offsets,
+        coded.step_end,
+        neuron_of,
+        address.size,
+        threads,
     )
     membranes = _membranes(log, layout, batch, steps) if membrane else None
     return CoreRun(fired, membranes, _counters(chip, log, coded))
 
 
-def _membranes(
-    log: BatchLog, layout: dict[str, np.ndarray], batch: int, steps: int
-) -> np.ndarray:
+def _membranes(log: BatchLog, layout: dict[str, np.ndarray], batch: int, steps: int) -> np.ndarray:
     """Return membranes ``[time, batch, neurons]`` without the lift of populations that settle."""
     recorded = log.membranes.reshape(batch, steps, -1)[:, :, layout["address"]]
     lift = layout["lift"].astype(np.int16)
     # the next time reference takes the lift away, and no more than there is
     settled = np.where(lift > 0, np.maximum(recorded - lift, 0), recorded)
-    return settled.transpose(1, 0, 2)
+    return np.asarray(settled.transpose(1, 0, 2))
 
 
 def _counters(chip: CrossbarChip, log: BatchLog, coded: Encoded) -> dict[str, np.ndarray]:
@@ -171,7 +177,16 @@ def _counters(chip: CrossbarChip, log: BatchLog, coded: Encoded) -> dict[str, np
         "cycles": log.core_cycles + log.stall_cycles + handshakes + waits,
         "stall_cycles": log.stall_cycles,
         "dropped": log.drops,
-        "dropped_by_address": log.drops_by_neuron,
+        BY_ADDRESS: log.drops_by_neuron,
+    }
+
+
+def _dropped_by_node(program: Program, lost: np.ndarray) -> dict[str, np.ndarray]:
+    """Return spikes lost per sample of each population, both copies of a neuron together."""
+    places = np.stack([program.layout["address"], program.layout["copy"]])
+    return {
+        f"dropped:{name}": lost[:, span[span >= 0]].sum(axis=1)
+        for name, span in _split(program.network, places[:, None]).items()
     }
 
 

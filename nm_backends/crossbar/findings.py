@@ -9,7 +9,11 @@ import numpy as np
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.integers import Integers
 from nm_backends.crossbar.trials import (
-    Outcome, Target, agreement, count_error, readout_agreement,
+    Outcome,
+    Target,
+    agreement,
+    count_error,
+    readout_agreement,
 )  # fmt: skip
 from nm_backends.crossbar.wiring import Wiring
 from nm_backends.network import Network
@@ -145,7 +149,9 @@ def _disagreement(
     *_, (name, span) = wiring.spans()
     fired, wanted = outcome.fired[:, :, span], target.fired[:, :, span]
     due = max(1, int(wanted.sum(dtype=np.int64)))
-    off = float(np.abs(fired.sum(axis=0, dtype=np.int64) - wanted.sum(axis=0, dtype=np.int64)).sum())
+    off = float(
+        np.abs(fired.sum(axis=0, dtype=np.int64) - wanted.sum(axis=0, dtype=np.int64)).sum()
+    )
     same = readout_agreement(fired, wanted)
     if off > _OFF * due or same < _READOUT or count_error(fired, wanted).sum() > 4 * _OFF * due:
         yield chip.rules["low_agreement"].at(

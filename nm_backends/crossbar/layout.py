@@ -40,7 +40,7 @@ class Plan:
 
     ``layout`` holds ``slot_word`` uint32, ``slot_channel`` int64 (-1: constant), ``slot_count``
     int64 (events per spike, or per step), ``slot_delay`` int64, and ``address``, ``copy`` int64
-    ``[neurons]``; ``row_source`` and ``row_sign`` int64 ``[rows]`` say who uses a row (source index,
+    ``[neurons]``; ``row_source``, ``row_sign`` int64 ``[rows]`` say who uses a row (source index,
     -1 nobody, -2 bias, -3 trigger); ``lift`` int64 ``[neurons]`` is what membranes are above their
     meaning at the end of a step, see `Integers.settle`.
     """
@@ -62,9 +62,7 @@ class _Slots:
     sign: np.ndarray
 
 
-def plan(
-    wiring: Wiring, integers: Integers, chip: CrossbarChip, choices: Choices
-) -> Plan:
+def plan(wiring: Wiring, integers: Integers, chip: CrossbarChip, choices: Choices) -> Plan:
     """Place ``integers`` on the chip and list what the host sends."""
     weights, inputs = integers.weights, wiring.inputs
     signs = np.stack([(weights < 0).any(axis=1), (weights > 0).any(axis=1)], axis=1)
@@ -131,7 +129,9 @@ def _bias(
     parts = [np.minimum(bias, 0), np.maximum(bias, 0)] if chip.row_pairs else [bias]
     kept = [part for part in parts if part.any()]
     spare -= len(kept)
-    row, count, sign = [], [], []
+    row: list[int] = []
+    count: list[int] = []
+    sign: list[int] = []
     realised = np.zeros_like(bias)
     for part in kept:
         times = int(max(np.ceil(part.max() / form.maximum), np.ceil(part.min() / form.minimum), 1))
@@ -173,7 +173,8 @@ def _triggers(
     Nothing lowers them but the next time reference: leaks are as much stronger.
     """
     free = placed.free[~np.isin(placed.free, taken)]
-    row, count = [], []
+    row: list[int] = []
+    count: list[int] = []
     for _, span in wiring.spans():
         events = int(settle[span].max(initial=0))
         if not events:

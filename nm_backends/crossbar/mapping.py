@@ -125,7 +125,9 @@ def _metadata(
     wiring: Wiring, chosen: Chosen, target: Target | None, outcome: Outcome | None
 ) -> dict[str, object]:
     """Say what was chosen, and what was measured."""
-    settle = {name: int(chosen.integers.settle[span].max(initial=0)) for name, span in wiring.spans()}
+    settle = {
+        name: int(chosen.integers.settle[span].max(initial=0)) for name, span in wiring.spans()
+    }
     said: dict[str, object] = {
         "order": chosen.choices.order,
         "row_pairs": chosen.choices.split,

@@ -1,16 +1,15 @@
-"""What crossbar chips cannot do and what they change, once; each chip gives the rules its own codes.
+"""What crossbar chips cannot do and what they change; each chip gives the rules its own codes.
 
 A finding is a generator of keyword arguments of `Rule.at`; its docstring is what ``nmb explain``
 prints. Those without a body are reported by the mapper that meets the problem. Importing this
 module needs no numpy, so that ``nmb explain`` starts fast.
 """
 
-# ruff: noqa: D401, D404 - the first line of a rule says what is wrong
+# ruff: noqa: D401 - the first line of a rule says what is wrong
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nm_backends.rules import Diagnostic, Rule, Severity
@@ -229,7 +228,7 @@ def other_reset(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
                 "found": p.reset,
                 "limit": "zero",
                 "source": _source(spec),
-                "hint": 'train with reset to zero, or compile with calibration spikes',
+                "hint": "train with reset to zero, or compile with calibration spikes",
             }
 
 
@@ -409,8 +408,6 @@ def first_state_lost(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any
                 "source": _source(spec),
                 "hint": "let the model start at v_reset",
             }
-
-
 
 
 def silent_population(network: Network, spec: ChipSpec) -> Iterable[dict[str, Any]]:

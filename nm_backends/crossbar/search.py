@@ -41,7 +41,7 @@ def tune(trials: Trials, integers: Integers, choices: Choices, *, fine: bool) ->
 
 
 def polish(trials: Trials, integers: Integers, choices: Choices) -> Integers:
-    """Adjust the last population by what counts in the end, `Trials.score`: together, then singly."""
+    """Adjust the last population by `Trials.score`: all of it together, then neuron by neuron."""
     *_, (_, span) = trials.wiring.spans()
     least = trials.score(trials.run(integers, choices))
     for name, move in _uniform(trials):
@@ -56,12 +56,14 @@ def polish(trials: Trials, integers: Integers, choices: Choices) -> Integers:
 
 def _scaled(trials: Trials, factor: float) -> Move:
     form = trials.chip.spec.threshold
-    return lambda old: np.clip(np.rint(old * factor), form.minimum, form.maximum).astype(np.int64)
+    low, high = form.minimum, form.maximum
+    return lambda old: np.asarray(np.clip(np.rint(old * factor), low, high), np.int64)
 
 
 def _moved(trials: Trials, name: str, by: int) -> Move:
     form = getattr(trials.chip.spec, name)
-    return lambda old: np.clip(old + by, form.minimum, form.maximum)
+    low, high = form.minimum, form.maximum
+    return lambda old: np.asarray(np.clip(old + by, low, high))
 
 
 def _coarse_moves(trials: Trials) -> Iterable[tuple[str, list[Move]]]:

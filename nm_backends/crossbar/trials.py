@@ -1,4 +1,4 @@
-"""Runs on the chip's own engine, compared with the float model: how good is a set of integers?"""
+"""How good a set of integers is: runs on the chip's own engine, compared with the float model."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Target:
         for sent in self.sent[:, :, sources]:
             trace = decay * trace + sent
             total += trace.T @ trace
-        return total / max(1, steps * batch)
+        return np.asarray(total / max(1, steps * batch))
 
 
 @dataclass

@@ -77,7 +77,7 @@ class Wiring:
         return slice(int(self.first[i]), int(self.first[i + 1]))
 
     def spans(self) -> Iterator[tuple[str, slice]]:
-        """Populations with their neurons, in evaluation order."""
+        """Go through populations with their neurons, in evaluation order."""
         return ((name, self.of(name)) for name in self.names)
 
 
@@ -152,7 +152,7 @@ def wire(network: Network) -> Wiring:
         joined([parameter(p, "threshold") for p in populations]) - reset,
         joined([parameter(p, "decay") for p in populations]),
         joined([parameter(p, "v0") for p in populations]) - reset,
-        np.concatenate([np.zeros(0, bool), *[np.full(p.size, p.spike_cmp == ">") for p in populations]]),
+        np.repeat([p.spike_cmp == ">" for p in populations], [p.size for p in populations]),
     )
 
 

@@ -12,7 +12,7 @@ from nm_odin.spec import NEURON_FIELDS, SPEC
 __all__ = ["pack", "pack_neurons", "pack_synapses"]
 
 _FIELD = {field.name: field for field in NEURON_FIELDS}
-_QUIET = 2**_FIELD["thr"].width - 1
+_QUIET = 2 ** _FIELD["thr"].width - 1
 _MAPPED = 8
 
 
