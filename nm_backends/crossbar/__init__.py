@@ -5,7 +5,7 @@ and from spikes to input events and back. A chip is described to it by `chip.Cro
 
 ``wiring``   the network as one real matrix, sources by neurons
 ``demand``   how many rows it needs, without building that matrix
-``rules``    what does not fit, and what it costs
+``rules``    what does not fit, and what it costs (``reported``: what only the mapper can find)
 ``integers`` the matrix, thresholds and leaks as the chip holds them
 ``search``   what the range of the weights cannot tell: chosen by runs on the chip's own engine
 ``layout``   who sits where, and what the host sends in a time step

@@ -126,4 +126,4 @@ def _if_better(
 def _with(values: np.ndarray, span: slice, move: Move) -> np.ndarray:
     changed = values.copy()
     changed[span] = move(values[span])
-    return changed
+    return np.asarray(changed)
