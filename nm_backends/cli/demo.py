@@ -9,6 +9,7 @@ import click
 
 from nm_backends.cli.output import (
     echo_json,
+    echo_provenance,
     echo_report,
     echo_table,
     estimate_dict,
@@ -106,7 +107,8 @@ def _print(found: Demo) -> None:
     title = f"handwritten digits, {found.samples} test samples"
     echo_table(("", ">float", *(f">{run.chip}" for run in fitting)), rows, title)
     for run in fitting:
-        _provenance(run)
+        for name in ("latency", "energy"):
+            echo_provenance(f"{name} on {run.chip}", getattr(run.result, name))
 
 
 def _rows(runs: list[ChipRun]) -> dict[str, list[str]]:
@@ -132,13 +134,6 @@ def _resource(run: ChipRun, name: str) -> str:
 
 def _estimate(run: ChipRun, name: str) -> str:
     return estimate_text(getattr(run.result, name))
-
-
-def _provenance(run: ChipRun) -> None:
-    for name in ("latency", "energy"):
-        estimate = getattr(run.result, name)
-        if estimate is not None:
-            click.echo(f"{name} on {run.chip}: {estimate.formula} ({estimate.source})")
 
 
 def _as_dict(run: ChipRun) -> dict[str, Any]:

@@ -41,6 +41,8 @@ def guarded(ctx: click.Context) -> Iterator[None]:
             click.echo("interrupted", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
         except Exception as error:
+            if isinstance(error, BrokenPipeError):  # ``nmb chips | head``: click ends quietly
+                raise
             if os.environ.get("NMB_DEBUG"):
                 traceback.print_exception(error)
             raise click.exceptions.Exit(_explain(ctx, error)) from None

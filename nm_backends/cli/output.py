@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "echo_json",
+    "echo_provenance",
     "echo_report",
     "echo_table",
     "estimate_dict",
@@ -63,8 +65,8 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if hasattr(value, "tolist"):
         return plain(value.tolist())
-    if isinstance(value, float) and value != value:
-        return None  # NaN is not JSON
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON has no word for it
     return value
 
 
@@ -122,6 +124,13 @@ def estimate_text(estimate: Estimate | None) -> str:
         factor, prefix = next((f for f in factors if value >= f[0]), factors[-1])
         value, unit = value / factor, prefix + unit
     return f"{value:.3g} {unit} ({estimate.status})"
+
+
+def echo_provenance(what: str, estimate: Estimate | None) -> None:
+    """Print the formula and the sources of an estimate below a table."""
+    if estimate is not None:
+        text = f"{what}: {estimate.formula} ({estimate.source})"
+        click.echo(click.wrap_text(text, width=100, subsequent_indent="    "))
 
 
 def estimate_dict(estimate: Estimate | None) -> dict[str, Any] | None:

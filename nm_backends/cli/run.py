@@ -9,6 +9,7 @@ import click
 from nm_backends.cli.options import discretisation_from, discretisation_options
 from nm_backends.cli.output import (
     echo_json,
+    echo_provenance,
     echo_table,
     estimate_dict,
     estimate_text,
@@ -119,8 +120,7 @@ def _tell(result: Result, source: SpikeFile, output: str | None, as_json: bool) 
     rows += [(f"{n} per sample", estimate_text(e)) for n, e in estimates.items() if e]
     echo_table(("", "value"), rows)
     for name, estimate in estimates.items():
-        if estimate is not None:
-            click.echo(f"{name}: {estimate.formula} ({estimate.source})")
+        echo_provenance(name, estimate)
     if output:
         click.echo(f"written: {output}")
 
