@@ -3,6 +3,8 @@
 A plugin runs it on itself (``examples/toy_chip_plugin/README.md``)::
 
     import pytest
+
+    pytest.register_assert_rewrite("nm_backends.testing")  # failures then show the values
     from nm_backends.testing import cases_for
 
     @pytest.mark.parametrize("case", cases_for("toy"), ids=str)
@@ -28,6 +30,7 @@ from nm_backends.specimens import conventions, random_model, random_spikes
 
 if TYPE_CHECKING:
     from nm_backends.discovery import Candidate
+    from nm_backends.image import Image
     from nm_backends.program import Program
     from nm_backends.registry import Plugin
 
@@ -109,6 +112,11 @@ def _same(a: np.ndarray, b: np.ndarray, what: str) -> None:
     np.testing.assert_array_equal(a, b, err_msg=what)
 
 
+def _same_image(a: Image, b: Image) -> None:
+    differences = a.differences(b)
+    assert not differences, f"{len(differences)} differences, such as {differences[0]}"
+
+
 def _same_result(a: Any, b: Any) -> None:
     _same(a.spikes, b.spikes, "spikes")
     for kind in ("layers", "membranes", "counters"):
@@ -150,7 +158,7 @@ def rules_are_explained(chip: str) -> None:
 @_case
 def compiles_the_same_twice(chip: str) -> None:
     """Check that the same model gives the same image."""
-    assert _program(chip).image.differences(_program(chip).image) == []
+    _same_image(_program(chip).image, _program(chip).image)
 
 
 @_case
@@ -163,7 +171,7 @@ def saved_and_loaded(chip: str) -> None:
         path = Path(folder) / "program.nmb"
         program.save(path)
         again = load(path)
-    assert program.image.differences(again.image) == []
+    _same_image(program.image, again.image)
     spikes = random_spikes(3)
     _same_result(program.run(spikes), again.run(spikes))
 
@@ -174,7 +182,7 @@ def programming_stream_is_complete(chip: str) -> None:
     from nm_backends.registry import get_backend
 
     backend, image = get_backend(chip), _program(chip).image
-    assert image.differences(backend.read_stream(backend.write_stream(image))) == []
+    _same_image(image, backend.read_stream(backend.write_stream(image)))
 
 
 @_case
@@ -185,7 +193,7 @@ def exported_and_read_back(chip: str) -> None:
     program = _program(chip)
     with tempfile.TemporaryDirectory() as folder:
         program.export(folder)
-        assert program.image.differences(read_export(folder)) == []
+        _same_image(program.image, read_export(folder))
 
 
 @_case
@@ -222,7 +230,8 @@ def batch_equals_singles(chip: str) -> None:
     together = program.run(spikes, record=("membrane",))
     for i in range(spikes.shape[1]):
         alone = program.run(spikes[:, i : i + 1], record=("membrane",))
-        _same(together.spikes[:, i], alone.spikes[:, 0], f"spikes of sample {i}")
+        for name, layer in together.layers.items():
+            _same(layer[:, i], alone.layers[name][:, 0], f"spikes of {name}, sample {i}")
         for name, values in together.membranes.items():
             _same(values[:, i], alone.membranes[name][:, 0], f"membrane of {name}, sample {i}")
         for name, counts in together.counters.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("nm_backends.testing")
 ROOT = Path(__file__).resolve().parent.parent
 TOY = ROOT / "examples" / "toy_chip_plugin"
 

@@ -62,3 +62,61 @@ def test_the_temporary_plugin_goes_again():
         pass
     with pytest.raises(UserError):
         cases_for("other")
+
+
+def dead_neuron(backend, program, run):
+    run.layers["if2"][:, :, 0] = 0
+    run.membranes.clear()
+
+
+def leaks_between_samples(backend, program, run):
+    run.layers["if1"][:, 1:] |= run.layers["if1"][:, :1]
+
+
+def never_the_same(backend, program, run):
+    backend.runs = getattr(backend, "runs", 0) + 1
+    run.counters["cycles"] += backend.runs
+
+
+def fires_in_silence(backend, program, run):
+    run.layers["if2"][-1] = 1
+
+
+def forgets_a_counter(backend, program, run):
+    del run.counters["sops"]
+
+
+@pytest.mark.parametrize(
+    ("defect", "case"),
+    [
+        (dead_neuron, "membranes_are_recorded"),
+        (leaks_between_samples, "batch_equals_singles"),
+        (never_the_same, "runs_the_same_twice"),
+        (fires_in_silence, "silence_stays_silent"),
+        (forgets_a_counter, "operations_are_counted"),
+    ],
+)
+def test_the_suite_notices_a_defect(monkeypatch, defect, case):
+    from toy_chip.backend import ToyBackend
+
+    sound = ToyBackend.execute
+
+    def execute(self, program, spikes, record, threads):
+        run = sound(self, program, spikes, record, threads)
+        defect(self, program, run)
+        return run
+
+    monkeypatch.setattr(ToyBackend, "execute", execute)
+    (run,) = [c.run for c in CASES if c.name == case]
+    with pytest.raises((AssertionError, KeyError)):
+        run("toy")
+
+
+def test_the_suite_notices_an_incomplete_stream(monkeypatch):
+    from toy_chip.backend import ToyBackend
+
+    sound = ToyBackend.write_stream
+    monkeypatch.setattr(ToyBackend, "write_stream", lambda self, image: sound(self, image)[1:])
+    (run,) = [c.run for c in CASES if c.name == "programming_stream_is_complete"]
+    with pytest.raises(AssertionError, match="synapse"):
+        run("toy")

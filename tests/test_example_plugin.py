@@ -113,7 +113,7 @@ BROKEN = {
 
 @pytest.fixture
 def broken(tmp_path):
-    """Make the metadata of an installed distribution that cannot be used: what goes on the path."""
+    """Make an installed distribution of one module: what goes on the path."""
 
     def make(text):
         folder = tmp_path / "broken"
@@ -140,3 +140,28 @@ def test_a_broken_neighbour_is_reported_and_skipped(python, site, broken, case):
     details = python("-m", "nm_backends", "plugins", "-v", path=path).stdout
     assert reason in details
     assert "Traceback" in details
+
+
+COMMAND = """
+import click
+from nm_backends.hookspecs import hookimpl
+
+@hookimpl
+def nm_register_commands(cli):
+    @cli.command("hello")
+    def hello():
+        "Say hello."
+        click.echo("hello from a plugin")
+
+    @cli.command("check")
+    def check():
+        click.echo("not the real one")
+"""
+
+
+def test_a_plugin_adds_a_command(python, broken):
+    path = [broken(COMMAND)]
+    listed = python("-m", "nm_backends", "--help", path=path).stdout
+    assert "hello    Say hello." in listed
+    assert python("-m", "nm_backends", "hello", path=path).stdout == "hello from a plugin\n"
+    assert "not the real one" not in python("-m", "nm_backends", "check", path=path).stdout
