@@ -63,7 +63,7 @@ def run_batch(
     operations = simulator.decode(words)
     bounds = _check_offsets("offsets", offsets, operations.size)
     marks, mark_bounds = _check_marks(marks, mark_offsets, bounds)
-    simulator._prepare(operations, max_pops, ack_delay=0)
+    simulator.prepare(operations, max_pops)
     samples = bounds.size - 1
     tally = np.zeros((samples, TALLY), np.int64)
     dropped = np.zeros((samples, NEURONS), np.int64)

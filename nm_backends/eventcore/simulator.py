@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -15,9 +16,13 @@ from nm_backends.eventcore.errors import LivelockError
 from nm_backends.eventcore.fast import LIVELOCK, compile_fast
 from nm_backends.eventcore.logs import EventLog, Snapshots
 from nm_backends.eventcore.machine import (
+    CORE,
+    DROPS,
     EVENT_COUNTS,
     NEURONS,
+    POPS,
     SOPS,
+    STALL,
     TALLY,
     WORK,
     CoreModel,
@@ -42,6 +47,16 @@ _SETTLED = 8  # idle cycles after which the chip counts as done, however it is d
 
 Driving = Literal["idle", "back_to_back", "scheduled"]
 _DRIVING = {"idle": IDLE, "back_to_back": BACK_TO_BACK, "scheduled": SCHEDULED}
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A checked request to send events, and the state to go back to."""
+
+    operations: np.ndarray
+    snaps: list[int] | None
+    max_pops: int
+    saved: tuple[np.ndarray, np.ndarray | None]
 
 
 class EventSimulator(ABC):
@@ -134,36 +149,34 @@ class EventSimulator(ABC):
             Scheduled events that one input event may cause, see `LivelockError`. The state is that
             from before the call when this is raised.
         """
-        operations = self.decode(events)
-        total = operations.size
-        snaps = _check_snaps(snap_after, total)
-        self._prepare(operations, max_pops, ack_delay=0)
-        saved = self._save()
+        plan = self._plan(events, snap_after, max_pops)
+        total = plan.operations.size
         run = compile_fast(self.model)
         log = np.zeros((total, EVENT_COUNTS), np.int32)
         tally, dropped = np.zeros((1, TALLY), np.int64), np.zeros((1, NEURONS), np.int64)
         membranes = np.zeros((total if membrane else 0, NEURONS), np.int16)
-        outputs, states = [], []
-        for begin, end, snap in _segments(snaps, total):
-            marks = np.arange(end - begin if membrane else 0, dtype=np.int64)
-            span = np.array([0, end - begin], np.int64)
-            status = np.zeros(4, np.int64)
+
+        def segment(part: slice, status: np.ndarray) -> tuple[np.ndarray, ...]:
+            span = np.array([0, part.stop - part.start], np.int64)
+            marks = np.arange(span[1] if membrane else 0, dtype=np.int64)
             out, used = run(
                 self.model.execute, self.config, np.zeros(1, WORK), self.neurons[:0], self.neurons,
-                self.synapses[:0], self.synapses, operations[begin:end], span,
-                0, 1, marks, np.array([0, marks.size], np.int64), membranes[begin:end],
-                log[begin:end], tally, dropped, status,
+                self.synapses[:0], self.synapses, plan.operations[part], span, 0, 1,
+                marks, np.array([0, marks.size], np.int64), membranes[part], log[part],
+                tally, dropped, status,
             )  # fmt: skip
-            self._raise_livelock(status, begin, max_pops, saved)
-            outputs.append((out[:used] & 0xFF, (out[:used] >> 8) + begin))
-            states += [self._snapshot()] * snap
-        addresses, causes = (np.concatenate(part) for part in zip(*outputs, strict=True))
-        core, stall, pops, drops = np.ascontiguousarray(log.T)
+            return (out[:used],)
+
+        (addresses, causes), snapshots = self._run_segments(plan, segment)
         return EventLog(
-            addresses.astype(np.uint8), causes.astype(np.int32), core, stall, pops, drops,
-            dropped[0], int(tally[0, SOPS]), membranes if membrane else None,
-            _stack(snaps, states),
-        )  # fmt: skip
+            addresses,
+            causes,
+            **_per_event(log),
+            drops_by_neuron=dropped[0],
+            sops=int(tally[0, SOPS]),
+            membranes=membranes if membrane else None,
+            snapshots=snapshots,
+        )
 
     def send_timed(
         self,
@@ -192,62 +205,92 @@ class EventSimulator(ABC):
         snap_after
             As for `send`; canonical driving only.
         """
-        operations = self.decode(events)
-        total = operations.size
-        snaps = _check_snaps(snap_after, total)
-        _check_timing(driving, idle_cycles, ack_delay, release_delay, snaps)
+        plan = self._plan(events, snap_after, max_pops, ack_delay)
+        total = plan.operations.size
+        _check_timing(driving, idle_cycles, ack_delay, release_delay, plan.snaps)
         schedule = _check_schedule(driving, req_cycle, total)
-        self._prepare(operations, max_pops, ack_delay)
-        saved = self._save()
         timing = np.zeros(1, TIMING)
         timing["driving"], timing["idle_cycles"] = _DRIVING[driving], idle_cycles
         timing["release_delay"] = release_delay
         run = compile_timed(self.model)
         stamps = np.zeros((total, len(STAMPS)), np.int64)
         counts, dropped = np.zeros((total, TALLY), np.int64), np.zeros(NEURONS, np.int64)
-        outputs, states = [], []
-        for begin, end, snap in _segments(snaps, total):
-            status = np.zeros(4, np.int64)
-            out, cycles, used, now = run(
+
+        def segment(part: slice, status: np.ndarray) -> tuple[np.ndarray, ...]:
+            out, cycles, used = run(
                 self.model.execute, self.config, timing, np.zeros(1, WORK), self.neurons,
-                self.synapses, operations[begin:end], schedule, stamps[begin:end],
-                counts[begin:end], dropped, status,
+                self.synapses, plan.operations[part], schedule, stamps[part], counts[part],
+                dropped, status,
             )  # fmt: skip
-            self._raise_livelock(status, begin, max_pops, saved)
-            outputs.append((out[:used] & 0xFF, (out[:used] >> 8) + begin, cycles[:used]))
-            states += [self._snapshot()] * snap
-        addresses, causes, cycles = (np.concatenate(part) for part in zip(*outputs, strict=True))
-        core, stall, pops, drops = counts[:, :EVENT_COUNTS].astype(np.int32).T.copy()
+            return out[:used], cycles[:used]
+
+        (addresses, causes, cycles), snapshots = self._run_segments(plan, segment)
+        settled = idle_cycles if driving == "idle" else _SETTLED
         log = EventLog(
-            addresses.astype(np.uint8), causes.astype(np.int32), core, stall, pops, drops,
-            dropped, int(counts[:, SOPS].sum()), snapshots=_stack(snaps, states),
+            addresses,
+            causes,
+            **_per_event(counts),
+            drops_by_neuron=dropped,
+            sops=int(counts[:, SOPS].sum()),
+            snapshots=snapshots,
             out_cycle=cycles,
-            total_cycles=int(now) + (idle_cycles if driving == "idle" else _SETTLED) - 1,
-        )  # fmt: skip
+            total_cycles=int(timing["now"][0]) + settled - 1,
+        )
         for column, name in enumerate(STAMPS[:4]):
             setattr(log, f"ev_{name}_cycle", stamps[:, column].copy())
         log.ev_reqdn_cycles = stamps[:, 4].astype(np.int32)
         return log
 
-    def _prepare(self, operations: np.ndarray, max_pops: int, ack_delay: int) -> None:
+    def _plan(
+        self,
+        events: np.ndarray,
+        snap_after: Iterable[int] | None,
+        max_pops: int,
+        ack_delay: int = 0,
+    ) -> _Plan:
+        operations = self.decode(events)
+        snaps = _check_snaps(snap_after, operations.size)
+        self.prepare(operations, max_pops, ack_delay)
+        plastic = self.config["plastic"][0]
+        saved = self.neurons.copy(), self.synapses.copy() if plastic else None
+        return _Plan(operations, snaps, max_pops, saved)
+
+    def prepare(self, operations: np.ndarray, max_pops: int, ack_delay: int = 0) -> None:
+        """Set what the engines need to know about a run before it starts."""
         if max_pops < 1:
             raise UserError(f"max_pops {max_pops}: expected 1 or more")
         self.config["plastic"] = self.may_learn(operations)
         self.config["max_pops"] = max_pops
         self.config["output_cycles"] = self.model.output_cycles + 2 * ack_delay
 
-    def _save(self) -> tuple[np.ndarray, np.ndarray | None]:
-        return self.neurons.copy(), self.synapses.copy() if self.config["plastic"][0] else None
+    def _run_segments(
+        self, plan: _Plan, segment: Callable[[slice, np.ndarray], tuple[np.ndarray, ...]]
+    ) -> tuple[list[np.ndarray], Snapshots | None]:
+        """Run from snapshot to snapshot; return output addresses, causes and further columns."""
+        outputs, states = [], []
+        for begin, end, snap in _segments(plan.snaps, plan.operations.size):
+            status = np.zeros(4, np.int64)
+            packed, *columns = segment(slice(begin, end), status)
+            self._raise_livelock(status, begin, plan)
+            causes = ((packed >> 8) + begin).astype(np.int32)
+            outputs.append((packed.astype(np.uint8), causes, *columns))
+            states += [self._snapshot()] * snap
+        joined = [np.concatenate(part) for part in zip(*outputs, strict=True)]
+        return joined, _stack(plan.snaps, states)
 
-    def _raise_livelock(
-        self, status: np.ndarray, begin: int, max_pops: int, saved: tuple[np.ndarray, Any]
-    ) -> None:
+    def _raise_livelock(self, status: np.ndarray, begin: int, plan: _Plan) -> None:
         if status[0] != LIVELOCK:
             return
-        self.neurons[:] = saved[0]
-        if saved[1] is not None:
-            self.synapses[:] = saved[1]
-        raise LivelockError(int(status[1]), begin + int(status[2]), int(status[3]), max_pops)
+        neurons, synapses = plan.saved
+        self.neurons[:] = neurons
+        if synapses is not None:
+            self.synapses[:] = synapses
+        raise LivelockError(int(status[1]), begin + int(status[2]), int(status[3]), plan.max_pops)
+
+
+def _per_event(counts: np.ndarray) -> dict[str, Any]:
+    names = {CORE: "core_cycles", STALL: "stall_cycles", POPS: "pops", DROPS: "drops"}
+    return {f"ev_{name}": counts[:, column].astype(np.int32) for column, name in names.items()}
 
 
 def _check_snaps(snap_after: Iterable[int] | None, total: int) -> list[int] | None:

@@ -63,7 +63,7 @@ def compile_timed(model: CoreModel) -> Any:
         types.FunctionType(execute), config, timing, work, neurons, synapses,
         types.int32[::1], ints, table, table, ints, ints,
     )  # fmt: skip
-    result = types.Tuple((ints, ints, types.int64, types.int64))
+    result = types.Tuple((ints, ints, types.int64))
     return kernel(result(*arguments))(_run_timed)
 
 
@@ -128,8 +128,8 @@ def _run_timed(
     execute: Any, configs: Any, clocks: Any, works: Any, neurons: Any, synapses: Any,
     operations: np.ndarray, schedule: np.ndarray, stamps: np.ndarray, counts: np.ndarray,
     dropped: np.ndarray, status: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, int, int]:  # fmt: skip
-    """Run events; return outputs, their cycles, how many, and the cycle of the last WAIT.
+) -> tuple[np.ndarray, np.ndarray, int]:  # fmt: skip
+    """Run events; return outputs, their cycles, and how many. ``clocks`` holds the last WAIT.
 
     The arbitration in WAIT is, in this order: output link busy, full scheduler, input request
     other than bistability, scheduler, bistability request (``controller.v``, next state of WAIT).
@@ -177,4 +177,4 @@ def _run_timed(
         stamps[work.event, DONE] = clock.now
         counts[work.event] = work.tally
     dropped[:] += work.dropped
-    return out, out_cycle, used, clock.now
+    return out, out_cycle, used
