@@ -46,6 +46,8 @@ def quantize_maxabs(
 ) -> Quantized:
     """Let the largest weight of each neuron fill the format, as far as its threshold allows.
 
+    Weights that are multiples of one number get the largest scale at which they are whole.
+
     Parameters
     ----------
     weights
@@ -55,7 +57,7 @@ def quantize_maxabs(
     limit
         Largest integer threshold of each neuron.
     """
-    scale = np.minimum(_filling(weights, form), _highest(threshold, strict, limit))
+    scale = _exact_or_largest(weights, form, _highest(threshold, strict, limit))
     return Quantized(_rounded(weights, scale, form), scale)
 
 
@@ -85,7 +87,7 @@ def quantize_calibrated(
     """
     top = _highest(threshold, strict, limit)
     fill = _filling(weights, form)
-    unit = _common_unit(weights, form)
+    unit = _exact_or_largest(weights, form, top)
     damped = moments + np.eye(len(moments)) * max(1e-3 * float(np.mean(np.diag(moments))), 1e-9)
     best = Quantized(np.zeros(weights.shape, np.int64), np.minimum(fill, top))
     best_loss = np.full(weights.shape[1], np.inf)
@@ -115,18 +117,23 @@ def _highest(threshold: np.ndarray, strict: np.ndarray, limit: np.ndarray) -> np
     return np.asarray(scale)
 
 
-def _common_unit(weights: np.ndarray, form: IntFormat) -> np.ndarray:
-    """Return the scale that makes all weights of a neuron whole, or the filling one."""
-    fill = _filling(weights, form)
+def _exact_or_largest(weights: np.ndarray, form: IntFormat, top: np.ndarray) -> np.ndarray:
+    """Return the largest scale that makes all weights of a neuron whole, or the largest at all.
+
+    Parameters
+    ----------
+    top
+        Largest scale that the threshold allows.
+    """
+    largest = np.minimum(_filling(weights, form), top)
     smallest = np.abs(np.where(weights == 0, np.inf, weights)).min(axis=0, initial=np.inf)
-    scale = fill.copy()
-    for times in range(form.maximum, 0, -1):
-        with np.errstate(invalid="ignore"):
-            candidate = np.where(np.isfinite(smallest), times / smallest, fill)
+    scale = largest.copy()
+    for times in range(1, form.maximum + 1):
+        candidate = np.where(np.isfinite(smallest), times / smallest, largest)
         whole = weights * candidate
         exact = (np.abs(whole - np.rint(whole)) <= _TIE * np.maximum(1, np.abs(whole))).all(axis=0)
-        scale = np.where(exact & (candidate <= fill * (1 + _TIE)), candidate, scale)
-    return np.asarray(scale)
+        scale = np.where(exact & (candidate <= largest * (1 + _TIE)), candidate, scale)
+    return scale
 
 
 def _rounded(weights: np.ndarray, scale: np.ndarray, form: IntFormat) -> np.ndarray:

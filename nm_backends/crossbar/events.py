@@ -12,7 +12,7 @@ from numba import types
 
 from nm_backends.fixed import kernel
 
-__all__ = ["Encoded", "decode_outputs", "encode_spikes"]
+__all__ = ["Encoded", "count_events", "decode_outputs", "encode_spikes", "fill_events"]
 
 _I64 = types.int64[::1]
 _LARGEST = 255
@@ -47,15 +47,39 @@ def encode_spikes(layout: dict[str, np.ndarray], spikes: np.ndarray, threads: in
     spikes
         Counts uint8 ``[time, batch, channels]``.
     """
-    steps, batch, _ = spikes.shape
     by_sample = np.ascontiguousarray(spikes.transpose(1, 0, 2))
+    step_end = count_events(layout, by_sample, threads)
+    return fill_events(layout, by_sample, step_end, threads)
+
+
+def count_events(
+    layout: dict[str, np.ndarray], by_sample: np.ndarray, threads: int = 1
+) -> np.ndarray:
+    """Return `Encoded.step_end` for counts uint8 ``[batch, time, channels]``."""
+    batch, steps, channels = by_sample.shape
+    channel, count = layout["slot_channel"], layout["slot_count"].astype(np.int64)
+    fixed = int(count[channel < 0].sum())
+    delays = np.unique(layout["slot_delay"][channel >= 0])
+    events = np.zeros((delays.size, channels), np.int64)  # per spike, by delay and channel
+    for row, delay in zip(events, delays, strict=True):
+        there = (channel >= 0) & (layout["slot_delay"] == delay)
+        np.add.at(row, channel[there], count[there])
+    step_end = np.zeros((batch, steps), np.int64)
+    work = partial(_count, fixed, events, delays.astype(np.int64), by_sample, step_end)
+    _spread(work, batch, threads)
+    return step_end
+
+
+def fill_events(
+    layout: dict[str, np.ndarray], by_sample: np.ndarray, step_end: np.ndarray, threads: int = 1
+) -> Encoded:
+    """Return the words whose number `count_events` has found."""
+    batch, steps, _ = by_sample.shape
     channel, count, delay = (
         np.ascontiguousarray(layout[f"slot_{name}"], np.int64)
         for name in ("channel", "count", "delay")
     )
     word = np.ascontiguousarray(layout["slot_word"], np.uint32)
-    step_end = np.zeros((batch, steps), np.int64)
-    _spread(partial(_count, channel, count, delay, by_sample, step_end), batch, threads)
     ends = step_end[:, -1] if steps else np.zeros(batch, np.int64)
     offsets = np.concatenate([[0], np.cumsum(ends)]).astype(np.int64)
     words = np.empty(offsets[-1], np.uint32)
@@ -83,7 +107,7 @@ def decode_outputs(
         Network neuron that speaks at an address, or -1: int64 ``[256]``.
     """
     batch, steps = step_end.shape
-    counts = np.zeros((steps, batch, neurons), np.uint8)
+    counts = np.zeros((batch, steps, neurons), np.uint8)
     work = partial(
         _collect,
         np.ascontiguousarray(address, np.uint8),
@@ -94,7 +118,7 @@ def decode_outputs(
         counts,
     )
     _spread(work, batch, threads)
-    return counts
+    return counts.transpose(1, 0, 2)
 
 
 def _spread(work: Any, batch: int, threads: int) -> None:
@@ -110,13 +134,14 @@ def _spread(work: Any, batch: int, threads: int) -> None:
 
 @kernel(
     types.void(
-        _I64, _I64, _I64, types.uint8[:, :, ::1], types.int64[:, ::1], types.int64, types.int64
+        types.int64, types.int64[:, ::1], _I64, types.uint8[:, :, ::1], types.int64[:, ::1],
+        types.int64, types.int64,
     )
-)
+)  # fmt: skip
 def _count(
-    channel: np.ndarray,
-    count: np.ndarray,
-    delay: np.ndarray,
+    fixed: int,
+    events: np.ndarray,
+    delays: np.ndarray,
     spikes: np.ndarray,
     step_end: np.ndarray,
     first: int,
@@ -126,11 +151,12 @@ def _count(
     for s in range(first, last):
         total = 0
         for t in range(spikes.shape[1]):
-            for k in range(channel.size):
-                if channel[k] < 0:
-                    total += count[k]
-                elif t >= delay[k]:
-                    total += count[k] * np.int64(spikes[s, t - delay[k], channel[k]])
+            total += fixed
+            for d in range(delays.size):
+                if t >= delays[d]:
+                    now = spikes[s, t - delays[d]]
+                    for c in range(now.size):
+                        total += events[d, c] * np.int64(now[c])
             step_end[s, t] = total
 
 
@@ -189,5 +215,5 @@ def _collect(
             while event[i] >= step_end[s, t]:
                 t += 1
             n = neuron_of[address[i]]
-            if n >= 0 and counts[t, s, n] < _LARGEST:
-                counts[t, s, n] += 1
+            if n >= 0 and counts[s, t, n] < _LARGEST:
+                counts[s, t, n] += 1

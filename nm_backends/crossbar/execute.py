@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,14 +72,15 @@ def run_core(
     threads
         By default one per usable core; the result does not depend on it.
     """
+    from nm_backends.crossbar.events import count_events, fill_events
+
     threads = threads or _cores()
-    batch = spikes.shape[1]
-    per_sample = max(1, _largest_sample(layout, spikes))
-    size = max(1, _EVENTS_AT_ONCE // per_sample)
-    parts = [
-        _run_part(chip, image, layout, spikes[:, first : first + size], membrane, threads)
-        for first in range(0, max(batch, 1), size)
-    ]
+    by_sample = np.ascontiguousarray(spikes.transpose(1, 0, 2))
+    step_end = count_events(layout, by_sample, threads)
+    parts = []
+    for part in _slices(step_end):
+        coded = fill_events(layout, by_sample[part], step_end[part], threads)
+        parts.append(run_coded(chip, image, layout, coded, membrane=membrane, threads=threads))
     if len(parts) == 1:
         return parts[0]
     return CoreRun(
@@ -86,6 +88,16 @@ def run_core(
         np.concatenate([_some(p.membranes) for p in parts], axis=1) if membrane else None,
         {name: np.concatenate([p.counters[name] for p in parts]) for name in parts[0].counters},
     )
+
+
+def _slices(step_end: np.ndarray) -> list[slice]:
+    """Cut the batch so that not too many events are in memory at once."""
+    batch, steps = step_end.shape
+    events = np.cumsum(step_end[:, -1]) if steps else np.zeros(batch, np.int64)
+    group = events // _EVENTS_AT_ONCE
+    edges = np.flatnonzero(np.diff(group)) + 1
+    bounds = [0, *edges.tolist(), batch]
+    return [slice(a, b) for a, b in pairwise(bounds)]
 
 
 def _some(array: np.ndarray | None) -> np.ndarray:
@@ -96,32 +108,6 @@ def _some(array: np.ndarray | None) -> np.ndarray:
 def _cores() -> int:
     known = hasattr(os, "sched_getaffinity")
     return len(os.sched_getaffinity(0)) if known else (os.cpu_count() or 1)
-
-
-def _largest_sample(layout: dict[str, np.ndarray], spikes: np.ndarray) -> int:
-    """Bound the number of events of one sample."""
-    steps = len(spikes)
-    if not spikes.size:
-        return 1
-    fixed = layout["slot_channel"] < 0
-    rows = int(layout["slot_count"][~fixed].sum())
-    densest = int(spikes.sum(axis=(0, 2), dtype=np.int64).max())
-    each = max(1, rows // max(1, np.unique(layout["slot_channel"][~fixed]).size) + 1)
-    return int(steps * layout["slot_count"][fixed].sum() + each * densest)
-
-
-def _run_part(
-    chip: CrossbarChip,
-    image: Image,
-    layout: dict[str, np.ndarray],
-    spikes: np.ndarray,
-    membrane: bool,
-    threads: int,
-) -> CoreRun:
-    from nm_backends.crossbar.events import encode_spikes
-
-    coded = encode_spikes(layout, spikes, threads)
-    return run_coded(chip, image, layout, coded, membrane=membrane, threads=threads)
 
 
 def run_coded(

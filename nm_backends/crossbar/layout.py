@@ -123,7 +123,7 @@ def _bias(
     """Write the rows that carry biases; return their slots and the biases that they realise.
 
     A bias beyond the largest weight takes several events of one row, and a second row for the rest
-    where one of the ``spare`` rows is left.
+    where one of the ``spare`` rows is left (exact up to 8 times the largest weight).
     """
     form = chip.spec.weights
     parts = [np.minimum(bias, 0), np.maximum(bias, 0)] if chip.row_pairs else [bias]

@@ -3,7 +3,7 @@
 The docstrings are what ``nmb explain`` prints; the findings are made by `findings`.
 """
 
-# ruff: noqa: D401, D404 - the first line of a rule says what is wrong
+# ruff: noqa: D401 - the first line of a rule says what is wrong
 from __future__ import annotations
 
 from collections.abc import Iterable
