@@ -279,3 +279,55 @@ def test_lower_raises_with_the_whole_report(good):
         lower(good.with_name("none.nir"))
     assert caught.value.report.source == str(good.with_name("none.nir"))
     assert "NMB001" in str(caught.value)
+
+
+def heap_object(path):
+    """Return the place of the first object header in the first text heap of a file."""
+    return path.read_bytes().index(b"GCOL\x01") + 16
+
+
+def test_a_heap_object_whose_size_overflows_does_not_hang(good):
+    data = bytearray(good.read_bytes())
+    place = heap_object(good)
+    data[place + 8 : place + 16] = (2**64 - 16).to_bytes(8, "little")
+    good.write_bytes(data)
+    assert refusal(good) == (
+        "NMB001",
+        "the file is damaged or cut short (its text heap is inconsistent)",
+    )
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_text_of_a_length_that_nobody_needs_is_not_allocated(tmp_path, chunked):
+    path = write(tmp_path / "long.nir", chain(lif(2)))
+    with h5py.File(path, "a") as handle:
+        del handle["node/nodes/1/type"]
+        kind = handle.create_dataset(
+            "node/nodes/1/type",
+            data=np.array([b"x" * 70_000], dtype=object),
+            dtype=h5py.string_dtype(),
+            **({"chunks": (1,), "compression": "gzip"} if chunked else {}),
+        )
+        assert kind.shape == (1,)
+    assert refusal(path) == ("NMB003", "the text in /node/nodes/1/type is 70,000 bytes long")
+
+
+def test_compressed_text_is_read(tmp_path):
+    path = write(tmp_path / "packed.nir", chain(lif(2)))
+    with h5py.File(path, "a") as handle:
+        pairs = handle["node/edges"][()]
+        del handle["node/edges"]
+        handle.create_dataset(
+            "node/edges", data=pairs, dtype=h5py.string_dtype(), compression="gzip"
+        )
+    assert lower(path, QUIET).output.name == "1"
+
+
+def test_products_that_leave_the_numbers_are_found(tmp_path):
+    huge = linear(1e200 * np.eye(2))
+    report = lower_collect(chain(huge, huge, lif(2)), QUIET)[1]
+    (error,) = report.errors
+    assert (error.code, error.node) == ("NMB007", "3")
+    assert error.message == "the weights into this node through 1, 2 are too large for a number"
+    report = lower_collect(chain(lif(2, tau=1e-320)), QUIET, strict=False)[1]
+    assert {d.code for d in report.errors} == {"NMB015", "NMB007"}

@@ -184,9 +184,20 @@ class _Assembler:
         population = self.populations[post]
         if signal.bias is not None:
             population.bias = np.array(signal.bias, dtype=np.float64)
+            self._check_finite(post, population.bias, "biases")
         for (pre, delay), term in signal.terms.items():
             matrix = identity(population.size) if term.matrix is None else term.matrix
+            self._check_finite(post, matrix.data, "weights", term.nodes)
             self.found[pre, post, delay] = Projection(pre, post, matrix, delay, term.nodes)
+
+    def _check_finite(
+        self, name: str, values: np.ndarray, what: str, nodes: tuple[str, ...] = ()
+    ) -> None:
+        """Products of huge weights may leave the numbers."""
+        if not np.isfinite(values).all():
+            through = f" through {', '.join(nodes[:4])}" if nodes else ""
+            message = f"the {what} into this node{through} are too large for a number"
+            self.report.add(E.not_finite.at(message, node=name))
 
     def _ordered(self) -> tuple[list[Projection], list[str]]:
         """Order the populations and let the edges that close a loop deliver one step later."""

@@ -145,15 +145,15 @@ class Composer:
     def _transformed(self, node: Node, arriving: Signal) -> Signal:
         into, out = self.shapes.into[node.name], self.shapes.out[node.name]
         matrix, bias = operator(node, into, out)
-        given = Signal()
-        for key, term in arriving.terms.items():
-            product = compose(term.matrix, matrix)
-            self._count(product, node)
-            given.terms[key] = Term(product, (*term.nodes, node.name))
-        if arriving.bias is not None:
-            pushed = arriving.bias if matrix is None else arriving.bias @ matrix
-            bias = pushed if bias is None else pushed + bias
-        given.bias = bias
+        given = Signal(bias=bias)
+        with np.errstate(over="ignore", invalid="ignore"):  # found and named by the caller
+            for key, term in arriving.terms.items():
+                product = compose(term.matrix, matrix)
+                self._count(product, node)
+                given.terms[key] = Term(product, (*term.nodes, node.name))
+            if arriving.bias is not None:
+                pushed = arriving.bias if matrix is None else arriving.bias @ matrix
+                given.bias = pushed if bias is None else pushed + bias
         return given
 
     def _count(self, matrix: sp.csr_array | None, node: Node) -> None:

@@ -71,7 +71,10 @@ def as_array(value: object) -> np.ndarray | None:
         return array.astype(np.int64)
     if array.dtype.kind in "iu":
         return array
-    return array.astype(np.float64) if array.dtype.kind == "f" else None
+    if array.dtype.kind != "f":
+        return None
+    with np.errstate(all="ignore"):  # what is not a number is found later, and named
+        return np.asarray(array, dtype=np.float64)
 
 
 def whole_numbers(value: object) -> tuple[int, ...] | None:

@@ -10,8 +10,11 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nm_backends.lowering import rules as E
 from nm_backends.lowering.fields import clean, text
+from nm_backends.lowering.heaps import heaps_are_sound, longest_text
 from nm_backends.lowering.model import MAX_NEURONS, MAX_NODES, MAX_SYNAPSES
 from nm_backends.rules import Diagnostic
 
@@ -22,6 +25,7 @@ MAX_OBJECTS = 100_000
 MAX_GROUPS = 3 * MAX_NODES
 MAX_BYTES = 2**30
 _SMALL = 4096
+_LONGEST_TEXT = 2**16
 _LARGE = {"weight": MAX_SYNAPSES, "edges": 8 * MAX_NODES}
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -47,8 +51,10 @@ def read_tree(path: str | os.PathLike[str]) -> dict[str, Any]:
     import h5py
 
     try:
+        if not heaps_are_sound(file):
+            raise ValueError("its text heap is inconsistent")
         with h5py.File(file, "r") as handle:
-            return _Reader(h5py, handle).graph()
+            return _Reader(h5py, handle, file).graph()
     except Refused:
         raise
     except Exception as problem:  # HDF5 reports a damaged file by nearly every exception there is
@@ -125,8 +131,8 @@ def _what_is_it(head: bytes) -> str:
 class _Reader:
     """Walks an open file within a budget of groups, objects and bytes; reads data at the end."""
 
-    def __init__(self, h5py: Any, handle: Any) -> None:
-        self.h5py, self.handle = h5py, handle
+    def __init__(self, h5py: Any, handle: Any, file: Path) -> None:
+        self.h5py, self.handle, self.file = h5py, handle, file
         self.objects, self.groups, self.bytes = 0, 0, 0
         self.pending: list[tuple[dict[str, Any], str, Any]] = []
 
@@ -194,13 +200,24 @@ class _Reader:
         limit = _LARGE.get(key, MAX_NEURONS)
         if item.dtype.kind in "OSU" and key != "edges":
             limit = _SMALL
-        if item.size > limit:
+        chunk = int(np.prod(item.chunks or (0,), dtype=object))
+        if item.size > limit or chunk > max(limit, 2**24):
             message = f"{here} declares {int(item.size):,} elements"
             raise Refused(E.too_large.at(message, limit=f"{limit:,}", hint="nothing was read"))
+        if item.dtype.kind == "O":
+            self.refuse_long_text(item, here)
         self.bytes += int(item.size) * max(int(item.dtype.itemsize), 8)  # becomes float64
         if self.bytes > MAX_BYTES:
             message = f"the data sets declare more than {MAX_BYTES:,} bytes (up to {here})"
             raise Refused(E.too_large.at(message, limit=f"{MAX_BYTES:,}", hint="nothing was read"))
+
+    def refuse_long_text(self, item: Any, here: str) -> None:
+        longest = longest_text(self.h5py, item, self.file)
+        if longest is None or longest > _LONGEST_TEXT:
+            message = f"the text in {here} is " + (
+                f"{longest:,} bytes long" if longest else "stored in an unusual way"
+            )
+            raise Refused(E.unsafe_file.at(message, limit=f"{_LONGEST_TEXT:,} bytes"))
 
     def refuse_unsafe(self, item: Any, here: str) -> None:
         if item.is_virtual or item.id.get_create_plist().get_external_count():

@@ -109,7 +109,11 @@ def _dynamics(
             node, "tau_syn", tau_syn, "w_in", w_in, settings, report
         )
     made.decay, made.gain = _pair(node, name, values[name], "r", values["r"], settings, report)
-    made.leak = (1.0 - made.decay) * values["v_leak"]
+    with np.errstate(over="ignore", invalid="ignore"):
+        made.leak = (1.0 - made.decay) * values["v_leak"]
+    if not np.isfinite(made.leak).all() and np.isfinite(made.decay).all():
+        message = "the leak (1 - decay)*v_leak is too large for a number"
+        report.add(E.not_finite.at(message, node=node.name))
 
 
 def _snapped(values: np.ndarray, settings: Settings) -> np.ndarray:
@@ -130,9 +134,14 @@ def _pair(
     _check_tau(node, tau_name, tau, factor_name, factor, report)
     ratio = np.zeros_like(tau)
     positive = (tau > 0) & ~endless
-    np.divide(settings.dt, tau, out=ratio, where=positive)
+    with np.errstate(over="ignore", invalid="ignore"):  # reported below
+        np.divide(settings.dt, tau, out=ratio, where=positive)
+        gain = np.where(endless, 1.0, np.where(np.isfinite(factor), factor, 0.0) * ratio)
     _check_ratio(node, tau_name, tau, ratio, settings, report)
-    gain = np.where(endless, 1.0, np.where(np.isfinite(factor), factor, 0.0) * ratio)
+    if not np.isfinite(gain).all():
+        message = f"the gain {factor_name}*dt/{tau_name} is too large for a number"
+        report.add(E.not_finite.at(message, node=node.name))
+        return ratio, gain
     decay = 1.0 - ratio
     if settings.snap:
         snapped = snap(decay)  # but never onto 1: a slow neuron must keep its leak
@@ -174,7 +183,8 @@ def _check_ratio(
         message = f"the time step is too long: {text}"
         found = f"{ratio[worst]:g}"
         finding = E.unstable_step.at(message, node=node.name, limit="2", found=found, hint=hint)
-        report.add(finding if settings.strict else replace(finding, severity="warning"))
+        lenient = not settings.strict and np.isfinite(ratio[worst])
+        report.add(replace(finding, severity="warning") if lenient else finding)
     elif ratio[worst] > 1 + _RATIO_TOLERANCE:
         message = f"the time step is longer than the time constant: {text}"
         report.add(W.coarse_step.at(message, node=node.name, found=f"{ratio[worst]:g}", limit="1"))

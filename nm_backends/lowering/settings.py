@@ -74,7 +74,7 @@ class Settings:
     def _dt(self) -> float:
         dt = self._ask("dt")
         if dt is not None:
-            return float(dt)
+            return float(np.asarray(dt).reshape(-1)[0])
         if self.framework and self.conventions.dt is not None:
             return self.conventions.dt
         timed = any(n.is_neuron or n.kind == "Delay" for n in self.flat.nodes.values())
@@ -109,7 +109,7 @@ class Settings:
 
     def graded(self, node: Node) -> float:
         """Return what one spike of the node is worth."""
-        return float(self._ask("graded", node.name, 1.0))
+        return float(np.asarray(self._ask("graded", node.name, 1.0)).reshape(-1)[0])
 
     def v0(self, node: Node, v_leak: np.ndarray, v_reset: np.ndarray) -> np.ndarray | None:
         """Return the initial membrane, or None when a given array does not fit."""
