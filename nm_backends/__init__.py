@@ -5,17 +5,14 @@ The public names below are imported when they are used, so that ``import nm_back
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nm_backends.api import lower as lower
-    from nm_backends.api import reference as reference
     from nm_backends.artifact import load as load
-    from nm_backends.compile import check as check
-    from nm_backends.compile import compile_model as compile
+    from nm_backends.compiler import check as check
+    from nm_backends.compiler import compile_model as compile  # noqa: F401
     from nm_backends.discretisation import Discretisation as Discretisation
     from nm_backends.frontends import to_nir as to_nir
     from nm_backends.network import Network as Network
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
     from nm_backends.result import Result as Result
     from nm_backends.rules import CompileError as CompileError
     from nm_backends.rules import Report as Report
+    from nm_backends.run import reference as reference
 
 __version__ = "0.1.0"
 
@@ -36,16 +34,16 @@ _HOME = {
     "Program": "program",
     "Report": "rules",
     "Result": "result",
-    "check": "compile",
+    "check": "compiler",
     "chips": "registry",
-    "compile": "compile:compile_model",
+    "compile": "compiler:compile_model",
     "load": "artifact",
     "lower": "api",
-    "reference": "api",
+    "reference": "run",
     "to_nir": "frontends",
 }
 
-__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604
+__all__ = [*sorted(_HOME), "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -55,20 +53,6 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"nm_backends.{module}"), attribute or name)
     globals()[name] = value
     return value
-
-
-class _Package(ModuleType):
-    """A package whose public functions are not hidden by submodules of the same name.
-
-    The import of ``nm_backends.compile`` would otherwise replace `nm_backends.compile`.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

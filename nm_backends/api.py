@@ -1,20 +1,16 @@
-"""The functions of the public API that combine several rooms of the house."""
+"""Lowering for users: any model that a frontend knows, not only NIR."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nm_backends.frontends import prepare
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from nm_backends.discretisation import Discretisation
     from nm_backends.network import Network
-    from nm_backends.result import Result
 
-__all__ = ["lower", "reference"]
+__all__ = ["lower"]
 
 
 def lower(model: Any, discretisation: Discretisation | None = None) -> Network:
@@ -35,25 +31,3 @@ def lower(model: Any, discretisation: Discretisation | None = None) -> Network:
     from nm_backends.lowering import lower as lower_graph
 
     return lower_graph(*prepare(model, discretisation))
-
-
-def reference(
-    model: Any,
-    spikes: np.ndarray | Mapping[str, np.ndarray],
-    discretisation: Discretisation | None = None,
-    record: Collection[str] = (),
-) -> Result:
-    """Run a model in float64, on no chip: the yardstick for every chip.
-
-    Parameters
-    ----------
-    model
-        As for `lower`, or a `Network`.
-    spikes
-        ``[time, batch, *input shape]``, without the batch axis for one sample.
-    record
-        ``("membrane",)`` keeps the membranes.
-    """
-    from nm_backends.lowering.reference import reference as run
-
-    return run(lower(model, discretisation), spikes, record)

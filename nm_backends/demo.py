@@ -84,7 +84,7 @@ def run_float(data: DemoData) -> float:
 
 def run_chip(data: DemoData, chip: str, advance: Callable[[int], None]) -> ChipRun:
     """Check, compile and run the digits on one chip."""
-    from nm_backends.compile import check, compile_model
+    from nm_backends.compiler import check, compile_model
 
     report = check(data.model, chip)
     if not report.ok:

@@ -61,7 +61,8 @@ class Diagnostic:
         return f"{self.node}[{first}]" if first == last else f"{self.node}[{first}..{last}]"
 
     def __str__(self) -> str:
-        lines = [f"{self.code} {self.severity}{' at ' + self.place if self.place else ''}: {self.message}"]
+        place = f" at {self.place}" if self.place else ""
+        lines = [f"{self.code} {self.severity}{place}: {self.message}"]
         if self.found or self.limit:
             source = f" ({self.source})" if self.source else ""
             lines.append(f"    found {self.found or '-'}, limit {self.limit or '-'}{source}")
@@ -122,7 +123,10 @@ class Report:
         verdict = "fits" if self.ok else "does not fit"
         if self.chip is None:
             verdict = "can be lowered" if self.ok else "cannot be lowered"
-        count = f"{len(self.errors)} errors, {len(self.warnings)} warnings"
+        count = ", ".join(
+            f"{len(found)} {word}{'' if len(found) == 1 else 's'}"
+            for word, found in (("error", self.errors), ("warning", self.warnings))
+        )
         return "\n".join([*map(str, self), f"{self.source}{target}: {verdict} ({count})"])
 
     def to_json(self) -> str:
@@ -184,9 +188,9 @@ class Rule:
 def rule(code: str, severity: Severity, *, checks: bool = True) -> Callable[[Check], Rule]:
     """Turn a documented function into a `Rule`.
 
-    The first line of the docstring is the title; the whole docstring is what ``nmb explain`` prints.
-    With ``checks=False`` the function's body is never called (its findings are made with
-    `Rule.at` by the code that meets the problem).
+    The first line of the docstring is the title; ``nmb explain`` prints the whole docstring. With
+    ``checks=False`` the function's body is never called: its findings are made with `Rule.at` by
+    the code that meets the problem.
     """
 
     def decorate(function: Check) -> Rule:

@@ -39,12 +39,11 @@ def reference(
     record
         ``"membrane"`` keeps the membranes of spiking populations too.
     """
-    from nm_backends.lowering import lower
+    from nm_backends.api import lower
     from nm_backends.lowering.reference import reference as run_float
-    from nm_backends.network import Network
 
     _check_record(record)
-    network = model if isinstance(model, Network) else lower(model, discretisation)
+    network = lower(model, discretisation)
     given = prepare(network, spikes)
     result = run_float(network, given.counts, record)
     return result if given.batched else _single(result)

@@ -103,7 +103,7 @@ def _case(function: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def _program(chip: str, seed: int = 0) -> Program:
-    from nm_backends.compile import compile_model
+    from nm_backends.compiler import compile_model
 
     return compile_model(random_model(seed), chip, conventions(), random_spikes(seed + 1))
 
@@ -325,7 +325,7 @@ def resources_are_reported(chip: str) -> None:
 @_case
 def check_agrees_with_compile(chip: str) -> None:
     """Check that ``check`` accepts what can be compiled, and that every code is known."""
-    from nm_backends.compile import check, compile_model
+    from nm_backends.compiler import check, compile_model
     from nm_backends.registry import chip_rules, core_rules, get_backend
     from nm_backends.rules import CompileError
 
@@ -348,7 +348,7 @@ def check_agrees_with_compile(chip: str) -> None:
 @_case
 def too_many_neurons_are_refused(chip: str) -> None:
     """One neuron more than there is: an error that names the layer or the count."""
-    from nm_backends.compile import check
+    from nm_backends.compiler import check
     from nm_backends.registry import get_backend
 
     limit = get_backend(chip).spec.neurons

@@ -185,7 +185,7 @@ TRACES = {
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
     """Compile a small model once: a folder with a sound model, program and input."""
-    from nm_backends.compile import compile_model
+    from nm_backends.compiler import compile_model
 
     folder = tmp_path_factory.mktemp("good")
     bad.model(folder / "model.nir")

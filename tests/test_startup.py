@@ -73,10 +73,10 @@ def test_check_is_quick(python, model_file):
 
 
 def test_public_functions_are_not_hidden_by_modules(python):
-    """``nm_backends.compile`` is a function, whoever has imported the module of that name."""
+    """``nm_backends.compiler`` is a function, whoever has imported the module of that name."""
     code = (
         "import nm_backends as nmb\n"
-        "from nm_backends.compile import check\n"
+        "from nm_backends.compiler import check\n"
         "assert nmb.check is check and callable(nmb.compile), nmb.compile\n"
         "from nm_backends import compile\n"
         "assert compile is nmb.compile\n"

@@ -62,7 +62,7 @@ def check_command(model: str, chip: str, as_json: bool, **given: Any) -> None:
     model does not fit.
     """
     discretisation = discretisation_from(given)
-    from nm_backends.compile import check
+    from nm_backends.compiler import check
     from nm_backends.registry import registry
 
     registry().chip(chip)  # an unknown chip is told before anything is read
@@ -111,7 +111,7 @@ def compile_command(
     """
     discretisation = discretisation_from(given)
     from nm_backends.cli.spikes import check_output, read_spikes
-    from nm_backends.compile import compile_model
+    from nm_backends.compiler import compile_model
     from nm_backends.program import CompileOptions
     from nm_backends.registry import registry
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nm_backends.errors import UserError
+from nm_backends.frontends import prepare
 from nm_backends.lowering import lower_collect
 from nm_backends.network import Network
 from nm_backends.program import CompileOptions, Program
@@ -101,7 +102,7 @@ def _checked(
 ) -> tuple[Network | None, Report, Backend]:
     """Lower a model and ask all rules of the chip, and those that plugins add."""
     backend = get_backend(chip)
-    network, lowered = lower_collect(model, discretisation)
+    network, lowered = lower_collect(*prepare(model, discretisation))
     report = replace(lowered, chip=chip, diagnostics=list(lowered.diagnostics))
     if network is not None:
         for rule in (*backend.rules, *rules_of(chip)):
@@ -113,10 +114,10 @@ def _checked(
 def _calibration(network: Network, spikes: Any) -> np.ndarray | None:
     if spikes is None:
         return None
-    from nm_backends.spikes import prepare
+    from nm_backends import spikes as given
 
     try:
-        counts = prepare(network, spikes).counts
+        counts = given.prepare(network, spikes).counts
     except UserError as error:
         raise UserError(f"calibration: {error}", error.hint) from error
     return counts if counts.size and counts.any() else None
