@@ -197,6 +197,14 @@ def test_scalar_parameters_take_the_shape_of_the_layer():
     assert network.output.threshold.tolist() == [1.0] * 27
 
 
+def test_parameters_of_different_shapes_in_one_neuron():
+    fields = {"tau": np.array([0.01]), "v_leak": np.zeros((1, 3)), "r": np.array(1.0)}
+    network = lower(graph({"input": inp(3), "n": lif(3) | fields, "o": out(3)}), QUIET)
+    assert network.output.shape == (3,)
+    assert network.output.decay.tolist() == [0.9] * 3
+    assert network.report.codes == {"NMB102", "NMB110"}
+
+
 def test_parameters_per_channel_are_broadcast():
     made = graph(
         {

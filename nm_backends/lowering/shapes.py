@@ -122,7 +122,10 @@ def _input_shape(flat: Flat, name: str, report: Report) -> Shape | None:
                 report.add(W.batch_axis.at(message, node=name))
             return rest
     channel = (1, *declared)
-    if wishes and all(len(w) == len(channel) and _meets(channel, w) for w in wishes):
+    listeners = {flat.nodes[n].kind for n in flat.succs[name]}
+    if listeners & {"Conv1d", "Conv2d"} and all(
+        len(w) == len(channel) and _meets(channel, w) for w in wishes
+    ):
         message = f"the Input notes {tuple(declared)} without a channel; {channel} is used"
         report.add(W.batch_axis.at(message, node=name))
         return channel
