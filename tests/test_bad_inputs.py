@@ -64,7 +64,7 @@ MODELS = {
     "truncated HDF5": (lambda p, m: bad.cut(p, m), "cut short"),
     "cut to 100 bytes": (lambda p, m: bad.cut(p, m, 0.005), "cut short"),
     "corrupt HDF5, start": (lambda p, m: bad.flipped(p, m, 0.001), "damaged"),
-    "corrupt HDF5, middle": (lambda p, m: bad.flipped(p, m, 0.2, 8192), "damaged"),
+    "corrupt HDF5, middle": (lambda p, m: bad.flipped(p, m, 0.2, 8192), "the text in /node/edges"),
     "no nodes": (lambda p, m: bad.edited(p, no_nodes), "nodes"),
     "unknown node type": (lambda p, m: bad.edited(p, robot), "Robot"),
     "missing field": (lambda p, m: bad.edited(p, no_tau), "tau"),
