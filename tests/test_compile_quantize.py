@@ -18,7 +18,9 @@ FOUR = IntFormat(4, -8, 7)
 )
 def test_integer_thresholds_are_passed_by_exactly_the_same_integers(thresholds, scale, strict):
     threshold = np.array(thresholds)
-    integer = integer_thresholds(threshold, np.full(threshold.size, scale), np.full(threshold.size, strict))
+    integer = integer_thresholds(
+        threshold, np.full(threshold.size, scale), np.full(threshold.size, strict)
+    )
     exact = threshold * scale
     for v in (integer - 1, integer):
         clear = np.abs(v - exact) > 1e-6 * np.maximum(1, exact)
@@ -57,7 +59,9 @@ def test_calibration_never_disturbs_membranes_more_than_plain_rounding(seed):
     moments = sent.T @ sent / 200
     threshold, strict, limit = np.full(4, 3.0), np.zeros(4, bool), np.full(4, 2047)
     plain = quantize_maxabs(weights, threshold, strict, FOUR, limit)
-    tuned = quantize_calibrated(weights, threshold, strict, FOUR, limit, moments, np.array([1.0, 1.5]))
+    tuned = quantize_calibrated(
+        weights, threshold, strict, FOUR, limit, moments, np.array([1.0, 1.5])
+    )
     damped = moments + np.eye(8) * 1e-3 * np.mean(np.diag(moments))
 
     def loss(made):
@@ -72,7 +76,13 @@ def test_calibration_never_disturbs_membranes_more_than_plain_rounding(seed):
 def test_weights_that_are_multiples_of_a_unit_stay_exact():
     weights = 0.25 * np.array([[-3.0, 1, 0], [2, 5, 1]])
     made = quantize_calibrated(
-        weights, np.ones(3), np.ones(3, bool), FOUR, np.full(3, 255), np.eye(2), np.array([1.0, 1.7])
+        weights,
+        np.ones(3),
+        np.ones(3, bool),
+        FOUR,
+        np.full(3, 255),
+        np.eye(2),
+        np.array([1.0, 1.7]),
     )
     np.testing.assert_allclose(made.weights / made.scale, weights, rtol=1e-12)
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from crossbar_networks import CHIPS, bernoulli, chip, inputs, layers, link, network, neurons, single
+from crossbar_networks import CHIPS, bernoulli, inputs, layers, link, network, neurons, single
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nm_backends.compile import compile_model
+from nm_backends.compiler import compile_model
 from nm_backends.crossbar.demand import demand
 from nm_backends.crossbar.events import decode_outputs, encode_spikes
 from nm_backends.crossbar.wiring import fired_sources, wire

@@ -1,12 +1,21 @@
 import numpy as np
 import pytest
 from crossbar_networks import (
-    CHIPS, bernoulli, chip, inputs, layers, link, network, neurons, one_at_a_time, single,
+    CHIPS,
+    bernoulli,
+    chip,
+    inputs,
+    layers,
+    link,
+    network,
+    neurons,
+    one_at_a_time,
+    single,
 )  # fmt: skip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nm_backends.compile import compile_model
+from nm_backends.compiler import compile_model
 from nm_backends.crossbar import execute
 from nm_backends.errors import UserError
 from nm_backends.program import CompileOptions
