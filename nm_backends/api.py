@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from nm_backends.frontends import prepare
@@ -14,14 +15,15 @@ __all__ = ["lower"]
 
 
 def lower(model: Any, discretisation: Discretisation | None = None) -> Network:
-    """Lower any model to a `Network` in discrete time.
+    """Lower any model to a `Network` in discrete time; say on stderr what had to be assumed.
 
     Parameters
     ----------
     model
         Path of a ``.nir`` file, a ``nir.NIRGraph``, or an object that a frontend claims.
     discretisation
-        What the model does not say. Whatever had to be assumed is a warning in ``network.report``.
+        What the model does not say. Whatever had to be assumed or repaired is also a warning in
+        ``network.report``.
 
     Raises
     ------
@@ -30,4 +32,8 @@ def lower(model: Any, discretisation: Discretisation | None = None) -> Network:
     """
     from nm_backends.lowering import lower as lower_graph
 
-    return lower_graph(*prepare(model, discretisation))
+    network = lower_graph(*prepare(model, discretisation))
+    if network is not model:
+        for finding in network.report.warnings:
+            print(finding, file=sys.stderr)
+    return network

@@ -41,7 +41,7 @@ def to_nir(model: Any, sample: Any = None, dt: float | None = None) -> nir.NIRGr
     graph, discretisation = prepare(model, None, sample, dt)
     if isinstance(graph, str | os.PathLike):
         graph = _read(graph)
-    said = {} if discretisation is None else _said(discretisation)
+    said = {} if discretisation is None else discretisation.to_metadata()
     if dt is not None:
         said["dt"] = float(dt)
     if said:
@@ -74,7 +74,7 @@ def prepare(
         )
     graph, found = load_object(entry.loader)(model, sample, dt)
     if discretisation is not None:
-        found = dataclasses.replace(found, **_said(discretisation))
+        found = dataclasses.replace(found, **discretisation.to_metadata())
     return graph, found
 
 
@@ -82,11 +82,6 @@ def _readable(model: Any) -> bool:
     """Whether the lowering takes it: a Network, a NIR graph or node, or plain data of one."""
     package = type(model).__module__.partition(".")[0]
     return package in ("nir", "nm_backends") or isinstance(model, dict)
-
-
-def _said(discretisation: Discretisation) -> dict[str, Any]:
-    values = {f.name: getattr(discretisation, f.name) for f in dataclasses.fields(discretisation)}
-    return {name: v for name, v in values.items() if v is not None and name != "assumed"}
 
 
 def _read(path: str | os.PathLike[str]) -> nir.NIRGraph:
