@@ -16,6 +16,8 @@ __all__ = ["Encoded", "count_events", "decode_outputs", "encode_spikes", "fill_e
 
 _I64 = types.int64[::1]
 _LARGEST = 255
+_BLOCK = 8  # channels looked at together
+_SORTED = 40  # slots of a step that are still sorted
 
 
 @dataclass
@@ -74,7 +76,7 @@ def fill_events(
     layout: dict[str, np.ndarray], by_sample: np.ndarray, step_end: np.ndarray, threads: int = 1
 ) -> Encoded:
     """Return the words whose number `count_events` has found."""
-    batch, steps, _ = by_sample.shape
+    batch, steps, channels = by_sample.shape
     channel, count, delay = (
         np.ascontiguousarray(layout[f"slot_{name}"], np.int64)
         for name in ("channel", "count", "delay")
@@ -83,9 +85,29 @@ def fill_events(
     ends = step_end[:, -1] if steps else np.zeros(batch, np.int64)
     offsets = np.concatenate([[0], np.cumsum(ends)]).astype(np.int64)
     words = np.empty(offsets[-1], np.uint32)
-    fill = partial(_fill, word, channel, count, delay, by_sample, offsets, words)
+    blocks = np.zeros((batch, steps, -(-channels // _BLOCK) * _BLOCK), np.uint8)
+    blocks[:, :, :channels] = by_sample
+    fill = partial(
+        _fill, word, channel, count, delay, *_by_channel(channel, delay, channels), blocks,
+        blocks.view(np.uint64), offsets, words,
+    )  # fmt: skip
     _spread(fill, batch, threads)
     return Encoded(words, offsets, step_end)
+
+
+def _by_channel(
+    channel: np.ndarray, delay: np.ndarray, channels: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the delays, and per delay and channel where its slots begin in a list of slots.
+
+    Slots that are sent in every step come first in that list.
+    """
+    driven = channel >= 0
+    delays = np.unique(delay[driven]).astype(np.int64)
+    key = np.where(driven, np.searchsorted(delays, delay) * channels + channel, -1)
+    slots = np.argsort(key, kind="stable").astype(np.int64)
+    start = np.searchsorted(key[slots], np.arange(delays.size * channels + 1), side="left")
+    return delays, start.astype(np.int64), slots
 
 
 def decode_outputs(
@@ -160,10 +182,53 @@ def _count(
             step_end[s, t] = total
 
 
+@kernel()
+def _active(
+    delays: np.ndarray,
+    start: np.ndarray,
+    slots: np.ndarray,
+    channels: int,
+    spikes: np.ndarray,
+    blocks: np.ndarray,
+    t: int,
+    active: np.ndarray,
+) -> int:
+    """Collect the slots that send something in step ``t``; stop when they are many."""
+    found = start[0]
+    for i in range(found):
+        active[i] = slots[i]
+    for d in range(delays.size):
+        if t < delays[d]:
+            continue
+        now = t - delays[d]
+        for b in range(blocks.shape[1]):
+            if blocks[now, b] == 0:
+                continue
+            if found > _SORTED:
+                return found
+            for c in range(_BLOCK * b, min(_BLOCK * b + _BLOCK, channels)):
+                if spikes[now, c]:
+                    for i in range(start[d * channels + c], start[d * channels + c + 1]):
+                        active[found] = slots[i]
+                        found += 1
+    return found
+
+
+@kernel()
+def _sort(values: np.ndarray, size: int) -> None:
+    """Sort the first ``size`` values in place (few, nearly in order)."""
+    for i in range(1, size):
+        value, j = values[i], i
+        while j > 0 and values[j - 1] > value:
+            values[j] = values[j - 1]
+            j -= 1
+        values[j] = value
+
+
 @kernel(
     types.void(
-        types.uint32[::1], _I64, _I64, _I64, types.uint8[:, :, ::1], _I64, types.uint32[::1],
-        types.int64, types.int64,
+        types.uint32[::1], _I64, _I64, _I64, _I64, _I64, _I64, types.uint8[:, :, ::1],
+        types.uint64[:, :, ::1], _I64, types.uint32[::1], types.int64, types.int64,
     )
 )  # fmt: skip
 def _fill(
@@ -171,17 +236,35 @@ def _fill(
     channel: np.ndarray,
     count: np.ndarray,
     delay: np.ndarray,
+    delays: np.ndarray,
+    start: np.ndarray,
+    slots: np.ndarray,
     spikes: np.ndarray,
+    blocks: np.ndarray,
     offsets: np.ndarray,
     words: np.ndarray,
     first: int,
     last: int,
 ) -> None:
-    """Write the words of every slot, as often as its channel spiked."""
+    """Write the words of every slot, as often as its channel spiked.
+
+    Most channels are silent in most steps: those that are not are found eight at a time, and their
+    slots are sorted. Where many spike, all slots are gone through instead.
+    """
+    active = np.empty(word.size + 1, np.int64)
+    channels = (start.size - 1) // max(1, delays.size)
     for s in range(first, last):
         at = offsets[s]
         for t in range(spikes.shape[1]):
-            for k in range(channel.size):
+            found = _active(delays, start, slots, channels, spikes[s], blocks[s], t, active)
+            if found <= _SORTED:
+                _sort(active, found)
+            else:
+                found = word.size
+                for k in range(found):
+                    active[k] = k
+            for i in range(found):
+                k = active[i]
                 times = count[k]
                 if channel[k] >= 0:
                     if t < delay[k]:

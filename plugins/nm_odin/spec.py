@@ -9,8 +9,9 @@ that its author published with the EMG/DVS fusion paper (Enny1991/dvs_emg_fusion
 from __future__ import annotations
 
 from nm_backends.chip import ChipSpec, Field, IntFormat, Memory, Quantity, Register
+from nm_odin.izh_fields import IZH_FIELDS
 
-__all__ = ["NEURON_FIELDS", "REGISTERS", "SPEC"]
+__all__ = ["IZH_FIELDS", "NEURON_FIELDS", "REGISTERS", "SPEC"]
 
 RTL = "ODIN RTL and documentation (ChFrenkel/ODIN, commit 1781931)"
 TRACES = "simulation of the public RTL"
@@ -107,7 +108,7 @@ SPEC = ChipSpec(
         Memory("synapse", 8192, 32, "[pre, post], eight 4-bit synapses per word"),
     ),
     registers=REGISTERS,
-    fields={"neuron": NEURON_FIELDS},
+    fields={"neuron": NEURON_FIELDS, "neuron_izh": IZH_FIELDS},
     quantities=_QUANTITIES,
     sources=(RTL, TRACES, PAPER, RESULTS),
     notes=(
