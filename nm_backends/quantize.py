@@ -133,7 +133,7 @@ def _exact_or_largest(weights: np.ndarray, form: IntFormat, top: np.ndarray) -> 
         whole = weights * candidate
         exact = (np.abs(whole - np.rint(whole)) <= _TIE * np.maximum(1, np.abs(whole))).all(axis=0)
         scale = np.where(exact & (candidate <= largest * (1 + _TIE)), candidate, scale)
-    return scale
+    return np.asarray(scale)
 
 
 def _rounded(weights: np.ndarray, scale: np.ndarray, form: IntFormat) -> np.ndarray:

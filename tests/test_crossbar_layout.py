@@ -168,11 +168,17 @@ def test_row_pairs_on_a_chip_with_signed_synapses():
     assert all((row >= 0).all() for row in order[1:])
 
 
-@given(seed=st.integers(0, 2**16), steps=st.integers(0, 6), batch=st.integers(1, 20))
+@given(
+    seed=st.integers(0, 2**16),
+    steps=st.integers(0, 6),
+    batch=st.integers(1, 20),
+    size=st.sampled_from([(8, 5), (100, 21), (100, 64)]),
+    rate=st.sampled_from([0.02, 0.5, 2.0]),
+)
 @settings(deadline=None, max_examples=40)
-def test_encoding_is_that_of_a_plain_loop(seed, steps, batch):
+def test_encoding_is_that_of_a_plain_loop(seed, steps, batch, size, rate):
     rng = np.random.default_rng(seed)
-    slots, channels = int(rng.integers(1, 9)), 5
+    slots, channels = int(rng.integers(1, size[0])), size[1]
     layout = {
         "slot_word": rng.integers(0, 1 << 17, slots).astype(np.uint32),
         "slot_channel": rng.integers(-1, channels, slots),
@@ -180,7 +186,7 @@ def test_encoding_is_that_of_a_plain_loop(seed, steps, batch):
         "slot_delay": rng.integers(0, 3, slots),
     }
     layout["slot_delay"][layout["slot_channel"] < 0] = 0
-    spikes = rng.poisson(0.5, (steps, batch, channels)).astype(np.uint8)
+    spikes = rng.poisson(rate, (steps, batch, channels)).astype(np.uint8)
     coded = encode_spikes(layout, spikes, threads=2)
     for s in range(batch):
         words, ends = [], []

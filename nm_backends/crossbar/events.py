@@ -140,7 +140,7 @@ def decode_outputs(
         counts,
     )
     _spread(work, batch, threads)
-    return counts.transpose(1, 0, 2)
+    return np.asarray(counts.transpose(1, 0, 2))
 
 
 def _spread(work: Any, batch: int, threads: int) -> None:
@@ -194,7 +194,7 @@ def _active(
     active: np.ndarray,
 ) -> int:
     """Collect the slots that send something in step ``t``; stop when they are many."""
-    found = start[0]
+    found = int(start[0])
     for i in range(found):
         active[i] = slots[i]
     for d in range(delays.size):
