@@ -69,8 +69,10 @@ class Resource:
 class PopulationFit:
     """Asked for and realised, for one population.
 
-    ``scale`` is chip units per unit of the user's membrane. Arrays are ``[size]``; the errors are
-    relative, in the user's units. ``clipped`` and ``zeroed`` count weights into the population.
+    ``scale`` is chip units per unit of the user's membrane (the median, where every neuron has its
+    own). Arrays are ``[size]``, in the user's units; a leak is the charge lost per step on average,
+    over the membranes seen. The errors are relative; calibration moves thresholds and leaks on
+    purpose, which counts as error. ``clipped`` and ``zeroed`` count weights into the population.
     """
 
     name: str
