@@ -181,23 +181,6 @@ def test_flags_after_programming(path):
         assert (simulator.down == arrays["down_init"]).all()
 
 
-def test_izhikevich_neurons_are_refused(tmp_path):
-    start = image()
-    start.memories["neuron"][[7, 9], 0] &= 0xFE
-    with pytest.raises(UnsupportedByEngine) as caught:
-        OdinSimulator(start)
-    message = "not supported yet: Izhikevich neurons (2, the first is neuron 7)"
-    assert str(caught.value) == message
-
-    def izhikevich(words):
-        words[[7, 9], 0] &= 0xFE
-        return words
-
-    verdict = verify(altered(FILES[0], tmp_path / "izh.npz", neuron_init=izhikevich))
-    assert (verdict.ok, verdict.engines, verdict.divergence) == (False, (), None)
-    assert str(verdict) == f"izh.npz: {message}"
-
-
 def test_monitoring_mode_is_refused():
     start = image()
     start.registers["SPI_OUT_AER_MONITOR_EN"] = 1

@@ -72,7 +72,7 @@ class EventSimulator(ABC):
     """
 
     spec: ClassVar[ChipSpec]
-    model: ClassVar[CoreModel]
+    model: CoreModel
     neurons: np.ndarray
     synapses: np.ndarray
     config: np.ndarray

@@ -1,10 +1,12 @@
 """ODIN's neurons, synapses and events, as the compiled operations of an event-driven core.
 
-LIF neurons only. A core without calcium and flags takes the short way; the results are the same.
+A core without calcium and flags takes the short way; the results are the same. Where there are
+Izhikevich neurons, rows go first through the LIF neurons, then through those.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,8 @@ from nm_backends.eventcore.operations import (
 )
 from nm_backends.eventcore.rows import collect_fired, integrate, keep_enabled, leak, toward_zero
 from nm_backends.fixed import kernel, saturate
+from nm_odin.izh_kernel import EXCITATORY, INHIBITORY, REFERENCE, accumulated, touch_izh
+from nm_odin.izh_rows import merge_fired, sum_inputs, touch_all, touch_restless
 from nm_odin.learning import (
     bistable_row,
     calcium_step,
@@ -35,7 +39,7 @@ from nm_odin.learning import (
 from nm_odin.spec import SPEC
 from nm_odin.state import NEURON_STATE, SYNAPSE_STATE
 
-__all__ = ["MODEL"]
+__all__ = ["LIF_MODEL", "MODEL", "touch_neuron"]
 
 _LOW, _HIGH = np.int16(SPEC.membrane.minimum), np.int16(SPEC.membrane.maximum)
 
@@ -67,33 +71,65 @@ def decode(words: np.ndarray) -> np.ndarray:
 
 
 @kernel()
-def _touch(neurons: Any, k: int, value: np.int16, reference: bool) -> int:
+def _touch_lif(neurons: Any, k: int, value: np.int16, reference: bool) -> bool:
     """Write one neuron: compare, reset, calcium, flags (``lif_neuron.v``)."""
     spike = value >= neurons.threshold[k]
     neurons.membrane[k] = np.int16(0) if spike else value
-    neurons.fired[0] = k
     if neurons.learning:
-        calcium_step(neurons, k, spike, reference)
+        calcium_step(neurons, k, np.int64(spike), reference)
         refresh_flag(neurons, k)
-    return 1 if spike and neurons.enabled[k] else 0
+    return bool(spike)
+
+
+@kernel()
+def touch_neuron(
+    neurons: Any, k: int, weight: int, inhibitory: bool, reference: bool, burst_end: bool
+) -> int:
+    """Give neuron ``k`` a weight (0..7) or a time reference; return its event, see `touch_izh`.
+
+    A disabled neuron has none.
+    """
+    change = np.int64(-weight if inhibitory else weight)
+    if neurons.izhikevich[k]:
+        kind = REFERENCE if reference else INHIBITORY if inhibitory else EXCITATORY
+        step = accumulated(neurons, k, -np.int64(neurons.leak[k]) if reference else change)
+        event = touch_izh(neurons, k, kind, step, burst_end)
+    else:
+        before = neurons.membrane[k]
+        if reference:
+            value = toward_zero(before, neurons.leak[k])
+        else:
+            value = saturate(before + change, _LOW, _HIGH)
+        event = np.int64(_touch_lif(neurons, k, value, reference))
+    return event if neurons.enabled[k] else 0
 
 
 @kernel()
 def _single(neurons: Any, synapses: Any, kind: int, argument: int) -> int:
     """Carry out an operation that touches one neuron."""
     k, upper = argument & 0xFF, argument >> 8
-    before = neurons.membrane[k]
-    if kind == LEAK_ONE or (kind == VIRTUAL and upper & 1):
-        return _touch(neurons, k, toward_zero(before, neurons.leak[k]), True)
-    if kind == VIRTUAL:
-        weight = np.int64(upper >> 2)
-        if upper & 2:
-            weight = -weight
-    else:
-        weight = np.int64(synapses.weights[upper, k])
+    neurons.fired[0] = k
+    reference = kind == LEAK_ONE or (kind == VIRTUAL and upper & 1 != 0)
+    if kind == SYNAPSE:
+        weight, inhibitory = abs(np.int64(synapses.weights[upper, k])), synapses.inhibitory[upper]
         if neurons.learning and synapses.learn_single:
             learn_synapse(neurons, synapses, upper, k)
-    return _touch(neurons, k, saturate(before + weight, _LOW, _HIGH), False)
+    else:
+        weight, inhibitory = np.int64(upper >> 2), np.uint8(upper & 2)
+    return touch_neuron(neurons, k, weight, inhibitory != 0, reference, False) & 1
+
+
+@kernel()
+def _elsewhere(neurons: Any, synapses: Any, kind: int, argument: int) -> int:
+    """Carry out an operation that is no sweep over the neurons (``synaptic_core.v``)."""
+    if kind == BISTABLE_ROW:
+        bistable_row(synapses, argument)
+        return 0
+    if kind == BISTABLE_ALL:
+        for pre in range(NEURONS):
+            bistable_row(synapses, pre)
+        return 0
+    return _single(neurons, synapses, kind, argument)
 
 
 @kernel()
@@ -109,18 +145,19 @@ def _after_sweep(neurons: Any, any_fired: bool, reference: bool) -> int:
             following = 0
             for k in range(NEURONS):
                 spike = following < fired and neurons.fired[following] == k
-                calcium_step(neurons, k, spike, True)
+                if not neurons.izhikevich[k]:
+                    calcium_step(neurons, k, np.int64(spike), True)
                 following += spike
         else:
             for j in range(fired):
-                calcium_step(neurons, np.int64(neurons.fired[j]), True, False)
+                calcium_step(neurons, np.int64(neurons.fired[j]), np.int64(1), False)
         refresh_flags(neurons)
     return keep_enabled(neurons.fired, fired, neurons.enabled)
 
 
 @kernel(execute_signature(NEURON_STATE, SYNAPSE_STATE))
-def execute(neurons: Any, synapses: Any, operation: int) -> int:
-    """Carry out one operation (``neuron_core.v``, ``synaptic_core.v``, ``lif_neuron.v``)."""
+def execute_lif(neurons: Any, synapses: Any, operation: int) -> int:
+    """Carry out one operation on LIF neurons (``neuron_core.v``, ``lif_neuron.v``)."""
     kind, argument = operation >> KIND_SHIFT, operation & ARGUMENT
     if kind == ROW:
         row = synapses.weights[argument]
@@ -133,19 +170,39 @@ def execute(neurons: Any, synapses: Any, operation: int) -> int:
     if kind == LEAK_ALL:
         fired = leak(neurons.membrane, neurons.threshold, neurons.leak, NEURONS)
         return _after_sweep(neurons, fired, True)
-    if kind == BISTABLE_ROW:
-        bistable_row(synapses, argument)
-        return 0
-    if kind == BISTABLE_ALL:
-        for pre in range(NEURONS):
-            bistable_row(synapses, pre)
-        return 0
-    return _single(neurons, synapses, kind, argument)
+    return _elsewhere(neurons, synapses, kind, argument)
 
 
-MODEL = CoreModel(
+@kernel(execute_signature(NEURON_STATE, SYNAPSE_STATE))
+def execute(neurons: Any, synapses: Any, operation: int) -> int:
+    """Carry out one operation where there are Izhikevich neurons, with LIF neurons or without."""
+    kind, argument = operation >> KIND_SHIFT, operation & ARGUMENT
+    if kind != ROW and kind != LEAK_ALL:
+        return _elsewhere(neurons, synapses, kind, argument)
+    reference, any_fired, lif = kind == LEAK_ALL, False, 0
+    if neurons.izhikevich_count != NEURONS:
+        if reference:
+            any_fired = leak(neurons.membrane, neurons.threshold, neurons.leak, NEURONS)
+        else:
+            row = synapses.weights[argument]
+            any_fired = integrate(neurons.membrane, neurons.threshold, row, NEURONS, _LOW, _HIGH)
+    if not reference:
+        sum_inputs(neurons, synapses.weights[argument])
+        if neurons.learning:
+            learn_row(neurons, synapses, argument)
+    if neurons.izhikevich_count != NEURONS:
+        lif = _after_sweep(neurons, any_fired, reference)
+    if reference:
+        izh = touch_all(neurons)
+    else:
+        kind = INHIBITORY if synapses.inhibitory[argument] else EXCITATORY
+        izh = touch_restless(neurons, kind)
+    return merge_fired(neurons, lif, izh)
+
+
+LIF_MODEL = CoreModel(
     name=SPEC.name,
-    execute=execute,
+    execute=execute_lif,
     decode=decode,
     neurons=NEURON_STATE,
     synapses=SYNAPSE_STATE,
@@ -154,3 +211,4 @@ MODEL = CoreModel(
     output_cycles=int(SPEC.quantities["cycles_output"].value),
     row_tail=int(SPEC.quantities["cycles_pop"].value),
 )
+MODEL = replace(LIF_MODEL, execute=execute)

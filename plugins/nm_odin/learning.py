@@ -101,11 +101,12 @@ def calcium_window(neurons: Any, k: int) -> None:
 
 
 @kernel()
-def calcium_step(neurons: Any, k: int, spike: bool, reference: bool) -> None:
-    """Count a spike of neuron ``k`` and, at a time reference, its calcium leak.
+def calcium_step(neurons: Any, k: int, spikes: int, reference: bool) -> None:
+    """Count spikes of neuron ``k`` and, at a time reference, its calcium leak.
 
     The leak ticks when the counter equals ``ca_leak - 1``; a counter above wraps around at 5 bits.
-    A spike and a tick in the same event cancel out (``lif_calcium.v``).
+    Spikes and a tick in the same event cancel out (``lif_calcium.v``). An Izhikevich neuron with
+    ``burst_incr`` counts a whole burst at once (``izh_calcium.v``).
     """
     if neurons.calcium_enabled[k] == 0:
         return
@@ -113,19 +114,20 @@ def calcium_step(neurons: Any, k: int, spike: bool, reference: bool) -> None:
     if reference and period != 0:
         tick = neurons.leak_count[k] == period - 1
         neurons.leak_count[k] = 0 if tick else neurons.leak_count[k] + 1 & 31
-    if spike and not tick:
-        neurons.calcium[k] = min(neurons.calcium[k] + 1, 7)
-    elif tick and not spike:
+    if spikes and not tick:
+        neurons.calcium[k] = min(neurons.calcium[k] + spikes, 7)
+    elif tick and not spikes:
         neurons.calcium[k] = max(neurons.calcium[k] - 1, 0)
     calcium_window(neurons, k)
 
 
 @kernel()
 def refresh_flag(neurons: Any, k: int) -> None:
-    """Set the flags of one neuron from its state."""
-    high = neurons.membrane[k] >= neurons.theta_membrane[k]
+    """Set the flags of one neuron from its state; below 0 it has none (``izh_calcium.v``)."""
+    membrane = neurons.membrane[k]
+    high = membrane >= neurons.theta_membrane[k]
     neurons.up[k] = neurons.calcium_up[k] if high else 0
-    neurons.down[k] = 0 if high else neurons.calcium_down[k]
+    neurons.down[k] = 0 if high or membrane < 0 else neurons.calcium_down[k]
 
 
 @kernel()
@@ -135,6 +137,6 @@ def refresh_flags(neurons: Any) -> None:
     up, down = neurons.up, neurons.down
     may_up, may_down = neurons.calcium_up, neurons.calcium_down
     for k in range(NEURONS):
-        high = np.uint8(membrane[k] >= theta[k])
+        high, low = np.uint8(membrane[k] >= theta[k]), np.uint8(membrane[k] >= 0)
         up[k] = may_up[k] & high
-        down[k] = may_down[k] & (high ^ _ONE)
+        down[k] = may_down[k] & (high ^ low)

@@ -13,19 +13,16 @@ from nm_backends.eventcore.logs import BatchLog
 from nm_backends.eventcore.machine import NEURONS, configure
 from nm_backends.eventcore.operations import BISTABLE_ROW, KIND_SHIFT
 from nm_backends.eventcore.simulator import EventSimulator
-from nm_backends.eventcore.words import extract, insert
 from nm_backends.image import Image
-from nm_odin.kernel import MODEL
-from nm_odin.spec import NEURON_FIELDS, SPEC
+from nm_odin.kernel import LIF_MODEL, MODEL
+from nm_odin.loading import load_neurons, load_synapses, store_neurons
+from nm_odin.spec import SPEC
 
 __all__ = ["OdinSimulator", "run_batch"]
 
-_FIELD = {field.name: field for field in NEURON_FIELDS}
-_STATE = {"core": "membrane", "calcium": "calcium", "caleak_cnt": "leak_count"}
-
 
 class OdinSimulator(EventSimulator):
-    """ODIN in the state given by an image (see `EventSimulator`); LIF neurons only.
+    """ODIN in the state given by an image (see `EventSimulator`).
 
     Parameters
     ----------
@@ -39,7 +36,7 @@ class OdinSimulator(EventSimulator):
     Raises
     ------
     UnsupportedByEngine
-        The image has Izhikevich neurons, or sends the monitored state instead of spikes.
+        The image sends the monitored state instead of spikes.
     """
 
     spec = SPEC
@@ -64,6 +61,25 @@ class OdinSimulator(EventSimulator):
         """The flag of every neuron that lets synapses shrink, uint8 ``[256]``."""
         return np.array(self.neurons["down"][0])
 
+    def prepare(self, operations: np.ndarray, max_pops: int, ack_delay: int = 0) -> None:
+        """As `EventSimulator.prepare`; refuse bursts, which no engine of this version serves."""
+        bursting = self._bursting()
+        if bursting.size:
+            raise UnsupportedByEngine(
+                f"not supported: bursts (SPI_OPEN_LOOP 0, SPI_BURST_TIMEREF not 0, spk_ref not 0 "
+                f"in {bursting.size} enabled neurons, the first is neuron {bursting[0]})",
+                "set SPI_BURST_TIMEREF to 0: each spike then is a single one",
+            )
+        super().prepare(operations, max_pops, ack_delay)
+
+    def _bursting(self) -> np.ndarray:
+        """Return the neurons whose spikes go through the burst queues (``scheduler.v``)."""
+        registers, state = self._start.registers, self.neurons[0]
+        if registers["SPI_OPEN_LOOP"] or not registers["SPI_BURST_TIMEREF"]:
+            return np.zeros(0, np.int64)
+        bursts = (state["izhikevich"] != 0) & (state["izh"]["spk_ref"] != 0)
+        return np.flatnonzero(bursts & (state["enabled"] != 0))
+
     def may_learn(self, operations: np.ndarray) -> bool:
         """Whether an operation can change a synapse: flags can be set, or bistability is asked."""
         learning = bool(self.neurons["learning"][0])
@@ -72,8 +88,9 @@ class OdinSimulator(EventSimulator):
     def _load(self, image: Image) -> None:
         registers = image.registers
         _refuse_unsupported(image)
-        self.neurons = _load_neurons(image.memories["neuron"])
-        self.synapses = _load_synapses(image)
+        self.neurons = load_neurons(image.memories["neuron"])
+        self.model = MODEL if self.neurons["izhikevich_count"][0] else LIF_MODEL
+        self.synapses = load_synapses(image)
         self.config = configure(
             MODEL,
             closed=not registers["SPI_OPEN_LOOP"],
@@ -86,9 +103,7 @@ class OdinSimulator(EventSimulator):
         self.neurons["learning"] = any(self.neurons[name].any() for name in active)
 
     def _memories(self) -> dict[str, np.ndarray]:
-        words = self._start.memories["neuron"].copy()
-        for field, name in _STATE.items():
-            insert(words, _FIELD[field], self.neurons[name][0])
+        words = store_neurons(self.neurons, self._start.memories["neuron"])
         return {"neuron": words, "synapse": self.synapses["nibbles"][0].copy()}
 
     def _snapshot(self) -> dict[str, Any]:
@@ -108,13 +123,6 @@ def run_batch(
 
 
 def _refuse_unsupported(image: Image) -> None:
-    izhikevich = np.flatnonzero(extract(image.memories["neuron"], _FIELD["lif_izh_sel"]) == 0)
-    if izhikevich.size:
-        raise UnsupportedByEngine(
-            f"not supported yet: Izhikevich neurons ({izhikevich.size}, the first is neuron "
-            f"{izhikevich[0]})",
-            "set bit 0 of the word; an all-zero word is an Izhikevich neuron that always fires",
-        )
     if image.registers["SPI_OUT_AER_MONITOR_EN"]:
         raise UnsupportedByEngine(
             "not supported: the monitoring mode of the output", "set SPI_OUT_AER_MONITOR_EN to 0"
@@ -126,52 +134,3 @@ def _check_flags(name: str, flags: np.ndarray) -> np.ndarray:
     if array.shape != (NEURONS,) or array.dtype.kind not in "bui" or ((array | 1) != 1).any():
         raise UserError(f"flags {name}: expected 0 or 1, [{NEURONS}]")
     return array
-
-
-def _load_neurons(words: np.ndarray) -> np.ndarray:
-    value = {name: extract(words, field) for name, field in _FIELD.items()}
-    neurons = np.zeros(1, MODEL.neurons)
-    state = neurons[0]
-    state["membrane"], state["threshold"] = value["core"], value["thr"]
-    state["leak"] = value["leak_str"] * value["leak_en"]
-    state["enabled"] = 1 - value["neur_disable"]
-    state["calcium"], state["leak_count"] = value["calcium"], value["caleak_cnt"]
-    state["theta_membrane"] = value["thetamem"]
-    state["theta"] = [value[f"ca_theta{i}"] for i in (1, 2, 3)]
-    state["calcium_leak"], state["calcium_enabled"] = value["ca_leak"], value["ca_en"]
-    _set_flags(state)
-    return neurons
-
-
-def _set_flags(state: Any) -> None:
-    """Set the flags as a write of every neuron word does: from the word, spike reset included.
-
-    The write counts neither calcium nor leak into the word, but its spike does count for the
-    flags: they are those of the state that a touch without input would have led to.
-    """
-    spike = state["membrane"] >= state["threshold"]
-    now = state["calcium"]
-    after = np.where(spike & (state["calcium_enabled"] != 0), np.minimum(now + 1, 7), now)
-    membrane = np.where(spike, 0, state["membrane"])
-    high = membrane >= state["theta_membrane"]
-    for calcium, write in ((now, ("calcium_up", "calcium_down")), (after, ("up", "down"))):
-        above = (state["calcium_enabled"] != 0) & (calcium >= state["theta"][0])
-        state[write[0]] = above & (calcium < state["theta"][2])
-        state[write[1]] = above & (calcium < state["theta"][1])
-    state["up"] &= high
-    state["down"] &= ~high
-
-
-def _load_synapses(image: Image) -> np.ndarray:
-    registers = image.registers
-    synapses = np.zeros(1, MODEL.synapses)
-    state = synapses[0]
-    nibbles = image.memories["synapse"]
-    state["nibbles"], state["inhibitory"] = nibbles, registers["SPI_SYN_SIGN"]
-    state["update_unmapped"] = registers["SPI_UPDATE_UNMAPPED_SYN"]
-    state["propagate_unmapped"] = registers["SPI_PROPAGATE_UNMAPPED_SYN"]
-    state["learn_single"] = registers["SPI_SDSP_ON_SYN_STIM"]
-    weights = (nibbles & 7).astype(np.int8)
-    weights[(nibbles < 8) & (not registers["SPI_PROPAGATE_UNMAPPED_SYN"])] = 0
-    state["weights"] = np.where(state["inhibitory"][:, None] != 0, -weights, weights)
-    return synapses

@@ -1,12 +1,38 @@
-"""ODIN's state, laid out for the kernels: one array per field, and what follows from parameters."""
+"""ODIN's state, laid out for the kernels: one array per field, and what follows from parameters.
+
+What only Izhikevich neurons have is one record per neuron, with the names of the word's fields.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from nm_backends.eventcore.machine import NEURONS
+from nm_odin.izh_fields import IZH_FIELDS
 
-__all__ = ["NEURON_STATE", "SYNAPSE_STATE"]
+__all__ = ["ELSEWHERE", "IZH_STATE", "NEURON_STATE", "NEVER", "SYNAPSE_STATE"]
+
+NEVER = 16_000
+"""Threshold that keeps a membrane which is no LIF neuron's from firing in a sweep."""
+
+ELSEWHERE = {
+    "lif_izh_sel": "",  # by izhikevich
+    "leak_str": "leak",
+    "leak_en": "leak",
+    "ca_en": "calcium_enabled",
+    "thetamem": "theta_membrane",
+    "ca_theta1": "theta",
+    "ca_theta2": "theta",
+    "ca_theta3": "theta",
+    "ca_leak": "calcium_leak",
+    "inacc": "accumulated",
+    "calcium": "calcium",
+    "caleak_cnt": "leak_count",
+    "neur_disable": "enabled",
+}
+"""Fields of an Izhikevich word that are kept per array, most of them shared with LIF neurons."""
+
+IZH_STATE = np.dtype([(f.name, np.int8) for f in IZH_FIELDS if f.name not in ELSEWHERE])
 
 NEURON_STATE = np.dtype(
     [
@@ -28,6 +54,21 @@ NEURON_STATE = np.dtype(
         ("theta", np.int16, (3, NEURONS)),
         ("calcium_leak", np.int16, NEURONS),
         ("calcium_enabled", np.uint8, NEURONS),
+        # Izhikevich
+        ("izhikevich_count", np.int64),
+        ("izhikevich", np.uint8, NEURONS),
+        ("accumulated", np.int16, NEURONS),
+        ("step_bit", np.int16, NEURONS),  # mask of the bit whose flips are steps; 0 for LIF
+        ("restless", np.uint8, NEURONS),  # a touch without a step changes it or makes it fire
+        (
+            "cores",
+            np.int16,
+            NEURONS,
+        ),  # core, which LIF sweeps spoil in `membrane`
+        ("touch", np.uint8, NEURONS),  # scratch
+        ("fired_izh", np.int16, NEURONS),
+        ("word", np.int16, NEURONS),  # neuron whose word it was at first; see `burst`
+        ("izh", IZH_STATE, NEURONS),
     ],
     align=True,
 )

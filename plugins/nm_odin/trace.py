@@ -12,10 +12,7 @@ __all__ = ["verify"]
 
 
 def verify(path: str) -> TraceVerdict:
-    """Replay a recorded ODIN trace and compare it bit for bit.
-
-    A trace with Izhikevich neurons gets a verdict that says so, never one about its results.
-    """
+    """Replay a recorded ODIN trace and compare it bit for bit."""
     return verify_trace(path, SPEC, _start, flags=("up", "down"))
 
 
