@@ -14,10 +14,13 @@ from nm_backends.fixed import kernel
 
 __all__ = ["Encoded", "count_events", "decode_outputs", "encode_spikes", "fill_events"]
 
+_U64 = types.uint64[::1]
 _I64 = types.int64[::1]
 _LARGEST = 255
 _BLOCK = 8  # channels looked at together
-_SORTED = 40  # slots of a step that are still sorted
+_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+_PLACE = np.zeros(64, np.uint64)  # of the only bit that is set, by the top 6 bits of its product
+_PLACE[[(1 << i) * int(_DE_BRUIJN) % 2**64 >> 58 for i in range(64)]] = range(64)
 
 
 @dataclass
@@ -87,9 +90,11 @@ def fill_events(
     words = np.empty(offsets[-1], np.uint32)
     blocks = np.zeros((batch, steps, -(-channels // _BLOCK) * _BLOCK), np.uint8)
     blocks[:, :, :channels] = by_sample
+    always = np.packbits(channel < 0, bitorder="little")
+    always = np.pad(always, (0, -always.size % 8)).view("<u8").astype(np.uint64)
     fill = partial(
-        _fill, word, channel, count, delay, *_by_channel(channel, delay, channels), blocks,
-        blocks.view(np.uint64), offsets, words,
+        _fill, word, channel, count, delay, *_by_channel(channel, delay, channels), always, blocks,
+        blocks.view("<u8").astype(np.uint64, copy=False), offsets, words,
     )  # fmt: skip
     _spread(fill, batch, threads)
     return Encoded(words, offsets, step_end)
@@ -98,10 +103,7 @@ def fill_events(
 def _by_channel(
     channel: np.ndarray, delay: np.ndarray, channels: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the delays, and per delay and channel where its slots begin in a list of slots.
-
-    Slots that are sent in every step come first in that list.
-    """
+    """Return the delays, and per delay and channel where its slots begin in a list of slots."""
     driven = channel >= 0
     delays = np.unique(delay[driven]).astype(np.int64)
     key = np.where(driven, np.searchsorted(delays, delay) * channels + channel, -1)
@@ -183,51 +185,15 @@ def _count(
 
 
 @kernel()
-def _active(
-    delays: np.ndarray,
-    start: np.ndarray,
-    slots: np.ndarray,
-    channels: int,
-    spikes: np.ndarray,
-    blocks: np.ndarray,
-    t: int,
-    active: np.ndarray,
-) -> int:
-    """Collect the slots that send something in step ``t``; stop when they are many."""
-    found = int(start[0])
-    for i in range(found):
-        active[i] = slots[i]
-    for d in range(delays.size):
-        if t < delays[d]:
-            continue
-        now = t - delays[d]
-        for b in range(blocks.shape[1]):
-            if blocks[now, b] == 0:
-                continue
-            if found > _SORTED:
-                return found
-            for c in range(_BLOCK * b, min(_BLOCK * b + _BLOCK, channels)):
-                if spikes[now, c]:
-                    for i in range(start[d * channels + c], start[d * channels + c + 1]):
-                        active[found] = slots[i]
-                        found += 1
-    return found
-
-
-@kernel()
-def _sort(values: np.ndarray, size: int) -> None:
-    """Sort the first ``size`` values in place (few, nearly in order)."""
-    for i in range(1, size):
-        value, j = values[i], i
-        while j > 0 and values[j - 1] > value:
-            values[j] = values[j - 1]
-            j -= 1
-        values[j] = value
+def _lowest(bits: np.uint64) -> np.uint64:
+    """Return the place of the lowest bit that is set (by a de Bruijn sequence)."""
+    place: np.uint64 = _PLACE[((bits & -bits) * _DE_BRUIJN) >> np.uint64(58)]
+    return place
 
 
 @kernel(
     types.void(
-        types.uint32[::1], _I64, _I64, _I64, _I64, _I64, _I64, types.uint8[:, :, ::1],
+        types.uint32[::1], _I64, _I64, _I64, _I64, _I64, _I64, _U64, types.uint8[:, :, ::1],
         types.uint64[:, :, ::1], _I64, types.uint32[::1], types.int64, types.int64,
     )
 )  # fmt: skip
@@ -239,6 +205,7 @@ def _fill(
     delays: np.ndarray,
     start: np.ndarray,
     slots: np.ndarray,
+    always: np.ndarray,
     spikes: np.ndarray,
     blocks: np.ndarray,
     offsets: np.ndarray,
@@ -248,31 +215,39 @@ def _fill(
 ) -> None:
     """Write the words of every slot, as often as its channel spiked.
 
-    Most channels are silent in most steps: those that are not are found eight at a time, and their
-    slots are sorted. Where many spike, all slots are gone through instead.
+    The slots of a step are a set of bits, so that silent channels and slots cost next to nothing
+    and the order of the slots is that of the bits.
     """
-    active = np.empty(word.size + 1, np.int64)
+    one, byte = np.uint64(1), np.uint64(255)
     channels = (start.size - 1) // max(1, delays.size)
+    bits = np.empty_like(always)
     for s in range(first, last):
         at = offsets[s]
         for t in range(spikes.shape[1]):
-            found = _active(delays, start, slots, channels, spikes[s], blocks[s], t, active)
-            if found <= _SORTED:
-                _sort(active, found)
-            else:
-                found = word.size
-                for k in range(found):
-                    active[k] = k
-            for i in range(found):
-                k = active[i]
-                times = count[k]
-                if channel[k] >= 0:
-                    if t < delay[k]:
-                        continue
-                    times *= np.int64(spikes[s, t - delay[k], channel[k]])
-                for _ in range(times):
-                    words[at] = word[k]
-                    at += 1
+            bits[:] = always
+            for d in range(delays.size):
+                if t < delays[d]:
+                    continue
+                for b in range(blocks.shape[2]):
+                    spiking = blocks[s, t - delays[d], b]
+                    while spiking:
+                        inner = _lowest(spiking) >> np.uint64(3)
+                        spiking &= ~(byte << (inner << np.uint64(3)))
+                        c = d * channels + _BLOCK * b + np.int64(inner)
+                        for i in range(start[c], start[c + 1]):
+                            k = slots[i]
+                            bits[k >> 6] |= one << np.uint64(k & 63)
+            for w in range(bits.size):
+                due = bits[w]
+                while due:
+                    k = 64 * w + np.int64(_lowest(due))
+                    due &= due - one
+                    times = count[k]
+                    if channel[k] >= 0:
+                        times *= np.int64(spikes[s, t - delay[k], channel[k]])
+                    for _ in range(times):
+                        words[at] = word[k]
+                        at += 1
 
 
 @kernel(
