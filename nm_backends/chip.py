@@ -141,7 +141,17 @@ class Transaction:
 
 @runtime_checkable
 class Backend(Protocol):
-    """What a chip plugin implements. `nm_backends` calls nothing else."""
+    """What a chip plugin implements.
+
+    A backend may also have these; without them, what they serve is left out:
+
+    ``check_program(program) -> list[str]``
+        Name everything in a loaded program that would lead the kernels astray (`artifact.load`).
+    ``plan_events(program, spikes)``
+        The events that drive the chip (an `nm_backends.aer.EventPlan`), for `export`.
+    ``restore_stream(image, neurons) -> list[Transaction]``
+        The transactions between two samples, for `export`.
+    """
 
     spec: ChipSpec
     rules: Sequence[Rule]
