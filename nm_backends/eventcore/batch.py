@@ -63,6 +63,8 @@ def run_batch(
     operations = simulator.decode(words)
     bounds = _check_offsets("offsets", offsets, operations.size)
     marks, mark_bounds = _check_marks(marks, mark_offsets, bounds)
+    if refused := simulator.needs_clock():
+        raise refused
     simulator.prepare(operations, max_pops)
     samples = bounds.size - 1
     tally = np.zeros((samples, TALLY), np.int64)

@@ -6,14 +6,14 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
 from nm_backends.chip import ChipSpec
 from nm_backends.errors import UserError
-from nm_backends.eventcore.errors import LivelockError
-from nm_backends.eventcore.fast import LIVELOCK, compile_fast
+from nm_backends.eventcore.errors import LivelockError, UnsupportedByEngine
+from nm_backends.eventcore.fast import compile_fast
 from nm_backends.eventcore.logs import EventLog, Snapshots
 from nm_backends.eventcore.machine import (
     CORE,
@@ -27,14 +27,14 @@ from nm_backends.eventcore.machine import (
     WORK,
     CoreModel,
 )
-from nm_backends.eventcore.timed import (
-    BACK_TO_BACK,
-    IDLE,
-    SCHEDULED,
-    STAMPS,
-    TIMING,
-    compile_timed,
+from nm_backends.eventcore.requests import (
+    DRIVING,
+    Driving,
+    check_schedule,
+    check_snaps,
+    check_timing,
 )
+from nm_backends.eventcore.timed import STAMPS, TIMING, compile_timed
 from nm_backends.image import Image
 from nm_backends.image_check import check_image
 
@@ -45,9 +45,6 @@ MAX_POPS = 1 << 17
 
 _SETTLED = 8  # idle cycles after which the chip counts as done, however it is driven
 
-Driving = Literal["idle", "back_to_back", "scheduled"]
-_DRIVING = {"idle": IDLE, "back_to_back": BACK_TO_BACK, "scheduled": SCHEDULED}
-
 
 @dataclass(frozen=True)
 class _Plan:
@@ -56,7 +53,7 @@ class _Plan:
     operations: np.ndarray
     snaps: list[int] | None
     max_pops: int
-    saved: tuple[np.ndarray, np.ndarray | None]
+    saved: tuple[np.ndarray, ...]
 
 
 class EventSimulator(ABC):
@@ -149,6 +146,8 @@ class EventSimulator(ABC):
             Scheduled events that one input event may cause, see `LivelockError`. The state is that
             from before the call when this is raised.
         """
+        if refused := self.needs_clock():
+            raise refused
         plan = self._plan(events, snap_after, max_pops)
         total = plan.operations.size
         run = compile_fast(self.model)
@@ -207,12 +206,12 @@ class EventSimulator(ABC):
         """
         plan = self._plan(events, snap_after, max_pops, ack_delay)
         total = plan.operations.size
-        _check_timing(driving, idle_cycles, ack_delay, release_delay, plan.snaps)
-        schedule = _check_schedule(driving, req_cycle, total)
+        check_timing(driving, idle_cycles, ack_delay, release_delay, plan.snaps)
+        schedule = check_schedule(driving, req_cycle, total)
         timing = np.zeros(1, TIMING)
-        timing["driving"], timing["idle_cycles"] = _DRIVING[driving], idle_cycles
+        timing["driving"], timing["idle_cycles"] = DRIVING[driving], idle_cycles
         timing["release_delay"] = release_delay
-        run = compile_timed(self.model)
+        run = self._timed_engine()
         stamps = np.zeros((total, len(STAMPS)), np.int64)
         counts, dropped = np.zeros((total, TALLY), np.int64), np.zeros(NEURONS, np.int64)
 
@@ -249,11 +248,30 @@ class EventSimulator(ABC):
         ack_delay: int = 0,
     ) -> _Plan:
         operations = self.decode(events)
-        snaps = _check_snaps(snap_after, operations.size)
+        snaps = check_snaps(snap_after, operations.size)
         self.prepare(operations, max_pops, ack_delay)
+        return _Plan(operations, snaps, max_pops, self._save())
+
+    def _save(self) -> tuple[np.ndarray, ...]:
+        """Return copies of all that a run can change."""
         plastic = self.config["plastic"][0]
-        saved = self.neurons.copy(), self.synapses.copy() if plastic else None
-        return _Plan(operations, snaps, max_pops, saved)
+        return self.neurons.copy(), (self.synapses if plastic else self.synapses[:0]).copy()
+
+    def _restore(self, saved: tuple[np.ndarray, ...]) -> None:
+        self.neurons[:] = saved[0]
+        if saved[1].size:
+            self.synapses[:] = saved[1]
+
+    def needs_clock(self) -> UnsupportedByEngine | None:
+        """Return why the transaction engine cannot execute the present state, if so."""
+        return None
+
+    def _timed_engine(self) -> Callable[..., Any]:
+        return cast(Callable[..., Any], compile_timed(self.model))
+
+    def _stopped(self, status: np.ndarray, event: int, max_pops: int) -> Exception:
+        """Return why an engine gave up, ``status[0]`` not being 0."""
+        return LivelockError(int(status[1]), event, int(status[3]), max_pops)
 
     def prepare(self, operations: np.ndarray, max_pops: int, ack_delay: int = 0) -> None:
         """Set what the engines need to know about a run before it starts."""
@@ -271,35 +289,19 @@ class EventSimulator(ABC):
         for begin, end, snap in _segments(plan.snaps, plan.operations.size):
             status = np.zeros(4, np.int64)
             packed, *columns = segment(slice(begin, end), status)
-            self._raise_livelock(status, begin, plan)
+            if status[0]:
+                self._restore(plan.saved)
+                raise self._stopped(status, begin + int(status[2]), plan.max_pops)
             causes = ((packed >> 8) + begin).astype(np.int32)
             outputs.append((packed.astype(np.uint8), causes, *columns))
             states += [self._snapshot()] * snap
         joined = [np.concatenate(part) for part in zip(*outputs, strict=True)]
         return joined, _stack(plan.snaps, states)
 
-    def _raise_livelock(self, status: np.ndarray, begin: int, plan: _Plan) -> None:
-        if status[0] != LIVELOCK:
-            return
-        neurons, synapses = plan.saved
-        self.neurons[:] = neurons
-        if synapses is not None:
-            self.synapses[:] = synapses
-        raise LivelockError(int(status[1]), begin + int(status[2]), int(status[3]), plan.max_pops)
-
 
 def _per_event(counts: np.ndarray) -> dict[str, Any]:
     names = {CORE: "core_cycles", STALL: "stall_cycles", POPS: "pops", DROPS: "drops"}
     return {f"ev_{name}": counts[:, column].astype(np.int32) for column, name in names.items()}
-
-
-def _check_snaps(snap_after: Iterable[int] | None, total: int) -> list[int] | None:
-    if snap_after is None:
-        return None
-    snaps = [int(n) for n in snap_after]
-    if snaps != sorted(snaps) or (snaps and not 0 <= snaps[0] <= snaps[-1] <= total):
-        raise UserError(f"snap_after {snaps}: expected ascending numbers from 0 to {total}")
-    return snaps
 
 
 def _segments(snaps: list[int] | None, total: int) -> list[tuple[int, int, int]]:
@@ -317,27 +319,3 @@ def _stack(snaps: list[int] | None, states: list[dict[str, Any]]) -> Snapshots |
     names = states[0] if states else {}
     arrays = {name: np.stack([state[name] for state in states]) for name in names}
     return Snapshots(np.array(snaps, np.int32), arrays)
-
-
-def _check_timing(
-    driving: str, idle_cycles: int, ack_delay: int, release_delay: int, snaps: list[int] | None
-) -> None:
-    if driving not in _DRIVING:
-        raise UserError(f"driving {driving!r}: expected one of {', '.join(_DRIVING)}")
-    if driving == "idle" and idle_cycles < 1:
-        raise UserError(f"idle_cycles {idle_cycles}: expected 1 or more")
-    if ack_delay < 0 or release_delay < 0:
-        raise UserError(f"ack_delay {ack_delay}, release_delay {release_delay}: negative")
-    if snaps is not None and driving != "idle":
-        raise UserError("snap_after: the chip is only idle after each event when driving is 'idle'")
-
-
-def _check_schedule(driving: str, req_cycle: np.ndarray | None, total: int) -> np.ndarray:
-    if driving != "scheduled":
-        return np.zeros(0, np.int64)
-    schedule = np.asarray([] if req_cycle is None else req_cycle)
-    if schedule.shape != (total,) or (schedule.dtype.kind not in "ui" and total):
-        raise UserError(f"req_cycle: {schedule.dtype}{list(schedule.shape)}, expected [{total}]")
-    if total and not 0 <= int(schedule.min()) <= int(schedule.max()) < 1 << 62:
-        raise UserError("req_cycle: a cycle is negative or beyond 2**62")
-    return np.ascontiguousarray(schedule, np.int64)

@@ -30,7 +30,10 @@ from nm_backends.eventcore.machine import (
 from nm_backends.eventcore.operations import BISTABLE_ROW, KIND_SHIFT, VIRTUAL
 from nm_backends.fixed import grow, kernel, ring_pop, ring_push
 
-__all__ = ["BACK_TO_BACK", "IDLE", "SCHEDULED", "STAMPS", "TIMING", "compile_timed"]
+__all__ = [
+    "ACCEPT", "ACK", "BACK_TO_BACK", "DONE", "IDLE", "NO_REQUEST", "REQ", "REQDN", "SCHEDULED",
+    "STAMPS", "SYNCHRONISER", "TIMING", "compile_timed", "next_request",
+]  # fmt: skip
 
 IDLE, BACK_TO_BACK, SCHEDULED = range(3)
 STAMPS = ("req", "accept", "ack", "done", "reqdn")  # columns of the time stamps
@@ -43,13 +46,13 @@ TIMING = np.dtype(
         ("release_delay", np.int64),
         ("now", np.int64),
         ("link_free", np.int64),  # first cycle in which the output link is not busy
-        ("request", np.int64),  # cycle in which REQ rises for the next event, or _NEVER
+        ("request", np.int64),  # cycle in which REQ rises for the next event, or NO_REQUEST
     ],
     align=True,
 )
 
-_NEVER = np.int64(-1)
-_SYNCHRONISER = 2  # flip-flops between REQ and the controller
+NO_REQUEST = np.int64(-1)
+SYNCHRONISER = 2  # flip-flops between REQ and the controller
 
 
 @cache
@@ -110,15 +113,15 @@ def _accept(
     else:
         _serve_at(execute, config, clock, neurons, synapses, work, operation, out_cycle, first)
     stamps[ACK] = clock.now
-    stamps[REQDN] = clock.release_delay + _SYNCHRONISER + 1
+    stamps[REQDN] = clock.release_delay + SYNCHRONISER + 1
     clock.now += stamps[REQDN]
 
 
 @kernel()
-def _next_request(clock: Any, schedule: np.ndarray, event: int) -> int:
+def next_request(clock: Any, schedule: np.ndarray, event: int) -> int:
     """Return when REQ rises for ``event``, the handshake before being over; or not yet known."""
     if clock.driving == IDLE:
-        return int(_NEVER)
+        return int(NO_REQUEST)
     if clock.driving == SCHEDULED and event < schedule.size:
         return int(max(clock.now, schedule[event]))
     return int(clock.now)
@@ -137,12 +140,12 @@ def _run_timed(
     config, clock, work, state, weights = configs[0], clocks[0], works[0], neurons[0], synapses[0]
     out, out_cycle, used = np.empty(4 * ROOM, np.int64), np.empty(4 * ROOM, np.int64), 0
     work.event = -1
-    clock.request = _next_request(clock, schedule, 0)
+    clock.request = next_request(clock, schedule, 0)
     while True:
         clock.now = max(clock.now, clock.link_free)
         following = work.event + 1
-        pending = following < operations.size and clock.request != _NEVER
-        visible = pending and clock.request + _SYNCHRONISER <= clock.now
+        pending = following < operations.size and clock.request != NO_REQUEST
+        visible = pending and clock.request + SYNCHRONISER <= clock.now
         bistable = visible and operations[following] >> KIND_SHIFT >= BISTABLE_ROW
         work.used = 0
         out, out_cycle = grow(out, used, ROOM), grow(out_cycle, used, ROOM)
@@ -153,7 +156,7 @@ def _run_timed(
                 execute, config, clock, state, weights, work, np.int64(operations[following]),
                 out_cycle, used, stamps[following],
             )  # fmt: skip
-            clock.request = _next_request(clock, schedule, following + 1)
+            clock.request = next_request(clock, schedule, following + 1)
         elif work.held:
             if work.budget == 0:
                 status[:] = (LIVELOCK, 0, work.event, work.items[work.head] & 0xFF)
@@ -165,7 +168,7 @@ def _run_timed(
             ring_pop(work)
             work.tally[POPS] += 1
         elif pending:
-            clock.now = clock.request + _SYNCHRONISER
+            clock.now = clock.request + SYNCHRONISER
             continue
         elif following < operations.size:
             clock.request = clock.now + clock.idle_cycles - 1

@@ -36,6 +36,7 @@ def verify_trace(
     spec: ChipSpec,
     simulator: Callable[[Image, Trace], EventSimulator],
     flags: Sequence[str] = (),
+    scalars: Sequence[str] = (),
 ) -> TraceVerdict:
     """Replay a trace and compare everything that it holds.
 
@@ -52,8 +53,11 @@ def verify_trace(
         Makes a simulator in the trace's initial state.
     flags
         State bits per neuron that are in no memory: arrays ``<flag>_init`` and so on.
+    scalars
+        Further numbers, not negative, that a trace may hold about the initial state.
     """
-    trace = load_trace(path, _expected(spec, flags))
+    more = {name: Expect((), 0, optional=True) for name in scalars}
+    trace = load_trace(path, _expected(spec, flags) | more)
     if trace.meta_value("chip", str).lower() != spec.name.lower():
         raise TraceError(f"{trace.name}: a trace of {trace.meta['chip']!r}, expected {spec.name}")
     image = _image(trace, spec)

@@ -19,10 +19,12 @@ __all__ = [
     "calcium_step",
     "calcium_window",
     "effective_row",
+    "effective_weight",
     "learn_row",
     "learn_synapse",
     "refresh_flag",
     "refresh_flags",
+    "updated",
 ]
 
 _W_MAX = np.uint8(7)
@@ -32,7 +34,7 @@ _ONE, _ZERO = np.uint8(1), np.uint8(0)
 
 
 @kernel()
-def _updated(nibble: np.uint8, active: np.uint8, up: np.uint8, down: np.uint8) -> np.uint8:
+def updated(nibble: np.uint8, active: np.uint8, up: np.uint8, down: np.uint8) -> np.uint8:
     """Return a synapse after one update; a flag that cannot act also stops the other one."""
     weight = nibble & _W_MAX
     stuck = (up & (weight == _W_MAX)) | (down & (weight == _ZERO))
@@ -54,13 +56,20 @@ def effective_row(row: np.ndarray, nibbles: np.ndarray, inhibitory: int, unmappe
 
 
 @kernel()
+def effective_weight(nibble: np.uint8, unmapped: int) -> np.uint8:
+    """Return the weight that a neuron sees of one synapse."""
+    seen: np.uint8 = nibble & _W_MAX if unmapped or nibble & _MAPPED else _ZERO
+    return seen
+
+
+@kernel()
 def learn_row(neurons: Any, synapses: Any, pre: int) -> None:
     """Update all synapses of row ``pre`` with the flags before the event."""
     nibbles, up, down = synapses.nibbles[pre], neurons.up, neurons.down
     always = np.uint8(synapses.update_unmapped)
     for k in range(NEURONS):
         nibble = nibbles[k]
-        nibbles[k] = _updated(nibble, np.uint8(nibble >> 3) | always, up[k], down[k])
+        nibbles[k] = updated(nibble, np.uint8(nibble >> 3) | always, up[k], down[k])
     effective_row(
         synapses.weights[pre], nibbles, synapses.inhibitory[pre], synapses.propagate_unmapped
     )
@@ -71,7 +80,7 @@ def learn_synapse(neurons: Any, synapses: Any, pre: int, post: int) -> None:
     """Update one synapse with the flags before the event."""
     nibbles = synapses.nibbles[pre]
     active = nibbles[post] >> 3 | synapses.update_unmapped
-    nibbles[post] = _updated(nibbles[post], active, neurons.up[post], neurons.down[post])
+    nibbles[post] = updated(nibbles[post], active, neurons.up[post], neurons.down[post])
     effective_row(
         synapses.weights[pre], nibbles, synapses.inhibitory[pre], synapses.propagate_unmapped
     )
@@ -85,7 +94,7 @@ def bistable_row(synapses: Any, pre: int) -> None:
     for k in range(NEURONS):
         nibble = nibbles[k]
         high = np.uint8((nibble & _W_HALF) >> 2)
-        nibbles[k] = _updated(nibble, np.uint8(nibble >> 3) | always, high, high ^ _ONE)
+        nibbles[k] = updated(nibble, np.uint8(nibble >> 3) | always, high, high ^ _ONE)
     effective_row(
         synapses.weights[pre], nibbles, synapses.inhibitory[pre], synapses.propagate_unmapped
     )

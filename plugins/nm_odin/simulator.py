@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -9,11 +10,14 @@ import numpy as np
 from nm_backends.errors import UserError
 from nm_backends.eventcore import batch
 from nm_backends.eventcore.errors import UnsupportedByEngine
-from nm_backends.eventcore.logs import BatchLog
+from nm_backends.eventcore.logs import BatchLog, EventLog
 from nm_backends.eventcore.machine import NEURONS, configure
 from nm_backends.eventcore.operations import BISTABLE_ROW, KIND_SHIFT
 from nm_backends.eventcore.simulator import EventSimulator
 from nm_backends.image import Image
+from nm_odin.burst_engine import compile_bursts
+from nm_odin.burst_queues import OVERFLOW, SLOTS, UNDEFINED, new_queues
+from nm_odin.errors import UndefinedError
 from nm_odin.kernel import LIF_MODEL, MODEL
 from nm_odin.loading import load_neurons, load_synapses, store_neurons
 from nm_odin.spec import SPEC
@@ -32,6 +36,9 @@ class OdinSimulator(EventSimulator):
         The SDSP flag of every neuron, 0 or 1. They are no memory and have no reset. By default
         they are what a write of every neuron word leaves behind, which is how a programming
         stream ends: computed from the word, as if it had been touched with no input.
+    burst_slot, burst_count
+        Where the scheduler's counter is now: the current burst queue, and the cycles already spent
+        there. It runs whenever the burst engine is on (closed loop, SPI_BURST_TIMEREF not 0).
 
     Raises
     ------
@@ -43,9 +50,22 @@ class OdinSimulator(EventSimulator):
     model = MODEL
 
     def __init__(
-        self, image: Image, *, up: np.ndarray | None = None, down: np.ndarray | None = None
+        self,
+        image: Image,
+        *,
+        up: np.ndarray | None = None,
+        down: np.ndarray | None = None,
+        burst_slot: int = 0,
+        burst_count: int = 0,
     ) -> None:
         super().__init__(image)
+        period = int(cast(int, image.registers["SPI_BURST_TIMEREF"]))
+        if not (0 <= burst_slot < SLOTS and 0 <= burst_count <= period):
+            raise UserError(
+                f"burst_slot {burst_slot}, burst_count {burst_count}: "
+                f"expected 0..{SLOTS - 1}, 0..{period} (SPI_BURST_TIMEREF)"
+            )
+        self.queues = new_queues(period, burst_slot, burst_count)
         for name, flags in (("up", up), ("down", down)):
             if flags is not None:
                 self.neurons[name] = _check_flags(name, flags)
@@ -61,16 +81,58 @@ class OdinSimulator(EventSimulator):
         """The flag of every neuron that lets synapses shrink, uint8 ``[256]``."""
         return np.array(self.neurons["down"][0])
 
-    def prepare(self, operations: np.ndarray, max_pops: int, ack_delay: int = 0) -> None:
-        """As `EventSimulator.prepare`; refuse bursts, which no engine of this version serves."""
+    def needs_clock(self) -> UnsupportedByEngine | None:
+        """Return why bursts need a clock: it decides when and in which row their spikes come."""
         bursting = self._bursting()
-        if bursting.size:
-            raise UnsupportedByEngine(
-                f"not supported: bursts (SPI_OPEN_LOOP 0, SPI_BURST_TIMEREF not 0, spk_ref not 0 "
-                f"in {bursting.size} enabled neurons, the first is neuron {bursting[0]})",
-                "set SPI_BURST_TIMEREF to 0: each spike then is a single one",
-            )
-        super().prepare(operations, max_pops, ack_delay)
+        if not bursting.size:
+            return None
+        return UnsupportedByEngine(
+            f"bursts need the cycle-accurate engine: SPI_BURST_TIMEREF is not 0, the loop is "
+            f"closed and spk_ref is not 0 in {bursting.size} enabled neurons, the first is "
+            f"neuron {bursting[0]}",
+            "use send_timed; or set SPI_BURST_TIMEREF to 0: each spike then is a single one",
+        )
+
+    def send_timed(self, events: np.ndarray, **options: Any) -> EventLog:
+        """As `EventSimulator.send_timed`; bursts are served by an engine of their own.
+
+        Raises
+        ------
+        UndefinedError
+            The burst queues come into a state that the chip leaves undefined.
+        """
+        log = super().send_timed(events, **options)
+        self._pass_time(cast(int, log.total_cycles))
+        self._choose_model()
+        return log
+
+    def _timed_engine(self) -> Callable[..., Any]:
+        if not self._bursting().size:
+            return super()._timed_engine()
+        run = compile_bursts()
+        return lambda _, *arguments: run(self.queues, *arguments)
+
+    def _pass_time(self, cycles: int) -> None:
+        """Let the counter of the burst queues go on; cycle 0 is now."""
+        queues = self.queues[0]
+        steps = max((cycles - queues["next_slot"]) // queues["period"] + 1, 0)
+        queues["slot"] = (queues["slot"] + steps) % SLOTS
+        queues["next_slot"] += steps * queues["period"] - cycles
+
+    def _choose_model(self) -> None:
+        self.model = MODEL if self.neurons["izhikevich_count"][0] else LIF_MODEL
+
+    def _save(self) -> tuple[np.ndarray, ...]:
+        return (*super()._save(), self.queues.copy())
+
+    def _restore(self, saved: tuple[np.ndarray, ...]) -> None:
+        super()._restore(saved)
+        self.queues[:] = saved[2]
+
+    def _stopped(self, status: np.ndarray, event: int, max_pops: int) -> Exception:
+        if status[0] in (OVERFLOW, UNDEFINED):
+            return UndefinedError(event, int(status[3]), overflow=status[0] == OVERFLOW)
+        return super()._stopped(status, event, max_pops)
 
     def _bursting(self) -> np.ndarray:
         """Return the neurons whose spikes go through the burst queues (``scheduler.v``)."""
@@ -81,15 +143,16 @@ class OdinSimulator(EventSimulator):
         return np.flatnonzero(bursts & (state["enabled"] != 0))
 
     def may_learn(self, operations: np.ndarray) -> bool:
-        """Whether an operation can change a synapse: flags can be set, or bistability is asked."""
-        learning = bool(self.neurons["learning"][0])
-        return learning or bool((operations >> KIND_SHIFT >= BISTABLE_ROW).any())
+        """Whether a synapse can change: by flags that can be set, by bistability or by bursts."""
+        if self.neurons["learning"][0] or self._bursting().size:
+            return True
+        return bool((operations >> KIND_SHIFT >= BISTABLE_ROW).any())
 
     def _load(self, image: Image) -> None:
         registers = image.registers
         _refuse_unsupported(image)
         self.neurons = load_neurons(image.memories["neuron"])
-        self.model = MODEL if self.neurons["izhikevich_count"][0] else LIF_MODEL
+        self._choose_model()
         self.synapses = load_synapses(image)
         self.config = configure(
             MODEL,

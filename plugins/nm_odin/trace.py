@@ -10,11 +10,20 @@ from nm_odin.spec import SPEC
 
 __all__ = ["verify"]
 
+_COUNTER = ("burst_slot_init", "burst_count_init")
+
 
 def verify(path: str) -> TraceVerdict:
     """Replay a recorded ODIN trace and compare it bit for bit."""
-    return verify_trace(path, SPEC, _start, flags=("up", "down"))
+    return verify_trace(path, SPEC, _start, flags=("up", "down"), scalars=_COUNTER)
 
 
 def _start(image: Image, trace: Trace) -> OdinSimulator:
-    return OdinSimulator(image, up=trace["up_init"], down=trace["down_init"])
+    slot, count = (int(trace[name]) if name in trace else 0 for name in _COUNTER)
+    return OdinSimulator(
+        image,
+        up=trace["up_init"],
+        down=trace["down_init"],
+        burst_slot=slot,
+        burst_count=count,
+    )
