@@ -97,7 +97,7 @@ def draw_crossbar(axes: Any, program: Program) -> None:
         interpolation="nearest",
         aspect="auto",
     )
-    axes.figure.colorbar(image, ax=axes, label="weight in memory")
+    axes.figure.colorbar(image, ax=axes, label="weight, with its sign")
     share = np.count_nonzero(weights) / weights.size
     axes.set_title(f"crossbar: {share:.1%} of {weights.size:,} synapses in use")
     axes.set_xlabel("neuron")
@@ -105,7 +105,10 @@ def draw_crossbar(axes: Any, program: Program) -> None:
 
 
 def crossbar(program: Program) -> np.ndarray | None:
-    """Return the weights in the synapse memory ``[row, neuron]``, or None without one."""
+    """Return the weights in the synapse memory ``[row, neuron]``, or None without one.
+
+    Where a row has a sign and the program's layout tells it (``row_sign``), weights carry it.
+    """
     from nm_backends.registry import get_backend
 
     stored = program.image.memories.get("synapse")
@@ -116,4 +119,6 @@ def crossbar(program: Program) -> np.ndarray | None:
     if spec.sign == "synapse":
         half = 1 << (spec.weights.bits - 1)
         return (values + half) % (2 * half) - half  # two's complement
-    return values & spec.weights.maximum  # magnitude; what the other bits mean is the chip's own
+    values &= spec.weights.maximum  # magnitude; what the other bits mean is the chip's own
+    signs = program.layout.get("row_sign")
+    return values if signs is None else values * np.where(signs < 0, -1, 1)[:, None]
