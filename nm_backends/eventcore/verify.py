@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from nm_backends.chip import ChipSpec
+from nm_backends.chip import ChipSpec, Field
 from nm_backends.errors import UserError
 from nm_backends.eventcore.errors import LivelockError, UnsupportedByEngine
 from nm_backends.eventcore.logs import EventLog
@@ -18,6 +18,8 @@ from nm_backends.image_check import memory_layout
 from nm_backends.trace import Divergence, Expect, Trace, TraceError, TraceVerdict, load_trace
 
 __all__ = ["verify_trace"]
+
+FieldsOf = Callable[[np.ndarray], Sequence[Field]]
 
 _COUNTS = ("core_cycles", "stall_cycles", "pops", "drops")
 _CLOCKED = ("req_cycle", "accept_cycle", "ack_cycle", "done_cycle", "reqdn_cycles")
@@ -37,6 +39,7 @@ def verify_trace(
     simulator: Callable[[Image, Trace], EventSimulator],
     flags: Sequence[str] = (),
     scalars: Sequence[str] = (),
+    fields_of: FieldsOf | None = None,
 ) -> TraceVerdict:
     """Replay a trace and compare everything that it holds.
 
@@ -55,7 +58,10 @@ def verify_trace(
         State bits per neuron that are in no memory: arrays ``<flag>_init`` and so on.
     scalars
         Further numbers, not negative, that a trace may hold about the initial state.
+    fields_of
+        Returns the fields of a neuron word, where they are not the same for all.
     """
+    fields_of = fields_of or (lambda word: spec.fields["neuron"])
     more = {name: Expect((), 0, optional=True) for name in scalars}
     trace = load_trace(path, _expected(spec, flags) | more)
     if trace.meta_value("chip", str).lower() != spec.name.lower():
@@ -70,7 +76,7 @@ def verify_trace(
             chip = simulator(image, trace)
             log = replay(chip)
             engines.append(engine)
-            checked, found = _compare(trace, spec, flags, engine, chip, log)
+            checked, found = _compare(trace, spec, flags, engine, chip, log, fields_of)
             words += checked
             if found:
                 break
@@ -156,14 +162,14 @@ def _snaps(trace: Trace, driving: str) -> list[int] | None:
 
 def _compare(
     trace: Trace, spec: ChipSpec, flags: Sequence[str], engine: str, chip: EventSimulator,
-    log: EventLog,
+    log: EventLog, fields_of: FieldsOf,
 ) -> tuple[int, _Found | None]:  # fmt: skip
     """Return how many values were compared, and the difference that came first."""
     timed = engine == "cycle"
     parts = [
         _compare_outputs(trace, engine, log, timed),
         _compare_events(trace, engine, log, timed),
-        _compare_state(trace, spec, flags, engine, chip, log),
+        _compare_state(trace, flags, engine, chip, log, fields_of),
     ]
     found = [one for _, differences in parts for one in differences]
     return sum(n for n, _ in parts), min(found, key=lambda one: one.order, default=None)
@@ -226,8 +232,8 @@ def _compare_events(
 
 
 def _compare_state(
-    trace: Trace, spec: ChipSpec, flags: Sequence[str], engine: str, chip: EventSimulator,
-    log: EventLog,
+    trace: Trace, flags: Sequence[str], engine: str, chip: EventSimulator, log: EventLog,
+    fields_of: FieldsOf,
 ) -> tuple[int, list[_Found]]:  # fmt: skip
     values, found = 0, []
     last = len(trace["events"]) - 1
@@ -246,28 +252,27 @@ def _compare_state(
     for name, want, got, event in pairs:
         values += want.size
         if not np.array_equal(want, got):
-            found.append(_first_word(name, want, got, event, spec, engine))
+            found.append(_first_word(name, want, got, event, fields_of, engine))
     return values, found
 
 
 def _first_word(
-    name: str, want: np.ndarray, got: np.ndarray, event: int, spec: ChipSpec, engine: str
+    name: str, want: np.ndarray, got: np.ndarray, event: int, fields_of: FieldsOf, engine: str
 ) -> _Found:
     index = tuple(np.argwhere(np.asarray(want != got))[0].tolist()) if want.ndim else ()
     expected, computed = int(want[index]), int(got[index])
     field, neuron = name, index[-1] if index else None
     if name.startswith(("neuron", "snap_neuron")) and len(index) == 2:
         neuron = index[0]
-        field = f"{name}: {_field_name(spec, index[1], expected ^ computed)}"
+        field = f"{name}: {_field_name(fields_of(want[neuron]), index[1], expected ^ computed)}"
     divergence = Divergence(engine, field, expected, computed, event, None, neuron, index)
     return _Found((event, 50), divergence)
 
 
-def _field_name(spec: ChipSpec, byte: int, changed: int) -> str:
+def _field_name(fields: Sequence[Field], byte: int, changed: int) -> str:
     """Return the field of a neuron word that holds the lowest bit that differs."""
     bit = 8 * byte + (changed & -changed).bit_length() - 1
-    fields: Mapping[str, Any] = spec.fields
-    for field in fields.get("neuron", ()):
+    for field in fields:
         if field.lsb <= bit < field.lsb + field.width:
-            return str(field.name)
+            return field.name
     return f"bit {bit}"

@@ -7,6 +7,7 @@ from nm_backends.image import Image
 from nm_backends.trace import Trace, TraceVerdict
 from nm_odin.simulator import OdinSimulator
 from nm_odin.spec import SPEC
+from nm_odin.words import fields_of
 
 __all__ = ["verify"]
 
@@ -15,7 +16,9 @@ _COUNTER = ("burst_slot_init", "burst_count_init")
 
 def verify(path: str) -> TraceVerdict:
     """Replay a recorded ODIN trace and compare it bit for bit."""
-    return verify_trace(path, SPEC, _start, flags=("up", "down"), scalars=_COUNTER)
+    return verify_trace(
+        path, SPEC, _start, flags=("up", "down"), scalars=_COUNTER, fields_of=fields_of
+    )
 
 
 def _start(image: Image, trace: Trace) -> OdinSimulator:

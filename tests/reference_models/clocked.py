@@ -57,7 +57,7 @@ class ClockedCore:
     # The host acts within the cycle in which it sees something.
     def _host_in(self):
         acknowledge = self.state == WAIT_REQDN
-        quiet = self.state == WAIT and not self.queue and not self.busy
+        quiet = self.state == WAIT and self.drained() and not self.busy
         quiet = quiet and not self.req_in and not any(self.request_flops)
         self.idle = self.idle + 1 if quiet else 0
         if self.req_in and acknowledge:
@@ -98,12 +98,13 @@ class ClockedCore:
     def _clock(self):
         self._account()
         state, busy, count = self.state, self.busy, self.count
+        served = self.place()
         write = count & 1 and not busy
         following, pop, spike, row_out = state, False, None, False
         if state == WAIT:
             following = self._arbitrate()
         elif state == PUSH:
-            self.queue.append(self.pushed(self.address))
+            self.enqueue(self.pushed(self.address))
             following = WAIT_REQDN
         elif state == TREF:
             everyone, neuron = self.tref_target(self.address)
@@ -119,19 +120,18 @@ class ClockedCore:
             if self.bistability_word(self.address, count >> 1):
                 following = WAIT_REQDN
         elif state == POP_NEUR:
-            row, neuron = self.queue[0][1], self.neuron
+            row, neuron = self.head()[1], self.neuron
             if neuron % 8 == 0 and not count & 1:
-                self.latched = self.read_group(row, neuron)
+                self.row_read(row, neuron)
             if write:
-                if neuron % 8 == 0:
-                    self.learn_group(row, neuron)
-                spike = self.touch(neuron, self.latched[neuron % 8], False)
+                spike = self.row_write(row, neuron)
                 row_out = neuron == self.monitor
                 if neuron == self.last:
                     following, pop = (AER_POP, False) if self.row_tail else (WAIT, True)
-        elif state == POP_VIRT and write:
-            payload, neuron = self.queue[0]
-            spike = self.touch(neuron, *self.virtual(payload))
+        elif state == POP_VIRT and not write:
+            self.virtual_read(*self.head())
+        elif state == POP_VIRT:
+            spike = self.virtual_write(*self.head())
             following, pop = WAIT, True
         elif state == AER_POP and not busy:
             following, pop = WAIT, True
@@ -141,15 +141,12 @@ class ClockedCore:
         address = None
         if spike is not None:
             if self.closed:
-                if len(self.queue) < self.depth:
-                    self.queue.append((0, spike))
-                else:
-                    self.log["drops"][self.accepted] += 1
+                self.push(spike)
             address = None if self.from_rows else spike
         if self.from_rows and row_out:
-            address = self.queue[0][1]
+            address = self.head()[1]
         if pop:
-            self.queue.pop(0)
+            self.pop(served)
             self.log["pops"][self.accepted] += 1
         self._clock_output(address)
         if state == WAIT:
@@ -170,8 +167,8 @@ class ClockedCore:
         kind = self.kind(self.address) if request else None
         if len(self.queue) < self.depth and request and kind != BIST:
             return kind
-        if self.queue:
-            return POP_VIRT if self.queue[0][0] else POP_NEUR
+        if self.holds():
+            return POP_VIRT if self.head()[0] else POP_NEUR
         return BIST if request else WAIT
 
     def _clock_output(self, address):
@@ -184,6 +181,49 @@ class ClockedCore:
         elif ack_before:
             self.out_req = self.busy = 0
         self.ack_flops = [self.ack_out, *self.ack_flops[:2]]
+
+    # The scheduler.
+    def drained(self):
+        return not self.queue
+
+    def holds(self):
+        """Return whether there is something to serve now."""
+        return bool(self.queue)
+
+    def head(self):
+        """Return (payload, neuron) that the controller sees."""
+        return self.queue[0]
+
+    def place(self):
+        """Return what the next pop will free."""
+        return "main" if self.queue else None
+
+    def pop(self, place):
+        self.queue.pop(0)
+
+    def enqueue(self, item):
+        self.queue.append(item)
+
+    def push(self, spike):
+        if len(self.queue) < self.depth:
+            self.enqueue((0, spike))
+        else:
+            self.log["drops"][self.accepted] += 1
+
+    # Events from the scheduler, by cycle.
+    def row_read(self, row, neuron):
+        self.latched = self.read_group(row, neuron)
+
+    def row_write(self, row, neuron):
+        if neuron % 8 == 0:
+            self.learn_group(row, neuron)
+        return self.touch(neuron, self.latched[neuron % 8], False)
+
+    def virtual_read(self, payload, neuron):
+        pass
+
+    def virtual_write(self, payload, neuron):
+        return self.touch(neuron, *self.virtual(payload))
 
     # What a chip adds.
     def kind(self, address):

@@ -1,5 +1,6 @@
-"""ODIN with LIF neurons, one neuron at a time."""
+"""ODIN, one neuron at a time."""
 
+from reference_models import izhikevich
 from reference_models.clocked import BIST, PUSH, SYNAPSE, TREF, ClockedCore
 
 
@@ -70,7 +71,18 @@ class OdinReference(ClockedCore):
             self._update(row, n, high, not high)
         return word == (31 if single else 8191)
 
-    def touch(self, neuron, weight, reference):
+    def touch(self, neuron, weight, reference, burst_end=False):
+        word, self.burst = self.words[neuron], None
+        if word & 1:
+            return self._touch_lif(neuron, weight, reference)
+        event = "tref" if reference else "inh" if weight < 0 else "exc"
+        word, flags, spike = izhikevich.touch(word, event, abs(weight), burst_end)
+        self.words[neuron] = word
+        self.up[neuron], self.down[neuron] = flags
+        self.burst = spike
+        return neuron if spike and not word >> 127 else None
+
+    def _touch_lif(self, neuron, weight, reference):
         word = self.words[neuron]
 
         def bits(low, width):
