@@ -20,13 +20,13 @@ _POSITIVE, _NEGATIVE, _TO_POSITIVE, _TO_NEGATIVE = range(4)  # reson_sign
 _ACCUMULATOR = 0x7FF
 
 
-@kernel()
+@kernel(inline=True)
 def _wrap(value: int) -> int:
     """Return ``value`` modulo 16, -8..7."""
     return (value + 8 & 15) - 8
 
 
-@kernel()
+@kernel(inline=True)
 def accumulated(neurons: Any, k: int, change: int) -> bool:
     """Add ``change`` to the accumulator; is that a step (``izh_input_accumulator.v``)."""
     before = np.int64(neurons.accumulated[k])
@@ -35,12 +35,12 @@ def accumulated(neurons: Any, k: int, change: int) -> bool:
     return bool((before ^ after) & neurons.step_bit[k] != 0)
 
 
-@kernel()
+@kernel(inline=True)
 def _toward_zero(core: int) -> int:
     return core + 1 if core < 0 else core - (core > 0)
 
 
-@kernel()
+@kernel(inline=True)
 def _core_at_reference(n: Any, core: int, step: bool) -> int:
     if n.reson_en:
         return _wrap(core - 1) if n.reson_sign == _TO_NEGATIVE else core
@@ -53,7 +53,7 @@ def _core_at_reference(n: Any, core: int, step: bool) -> int:
     return _toward_zero(core) if step else core
 
 
-@kernel()
+@kernel(inline=True)
 def _core_after_step(n: Any, core: int, up: bool, strong: bool) -> int:
     """Return the membrane after a step; a resonating one moves away from 0 or back by its phase."""
     if n.reson_en:
@@ -69,7 +69,7 @@ def _core_after_step(n: Any, core: int, up: bool, strong: bool) -> int:
     return core if core == (-8 if n.neg_en else 0) else _wrap(core - 1)
 
 
-@kernel()
+@kernel(inline=True)
 def _core(n: Any, kind: int, step: bool, strong: bool) -> int:
     """Return the membrane before a spike's reset (``izh_neuron_state.v``)."""
     core: int = np.int64(n.core)
@@ -80,7 +80,7 @@ def _core(n: Any, kind: int, step: bool, strong: bool) -> int:
     return _core_after_step(n, core, kind == EXCITATORY, strong) if step else core
 
 
-@kernel()
+@kernel(inline=True)
 def _phase(n: Any, kind: int, core: int) -> int:
     """Return the phase of the subthreshold oscillation."""
     sign: int = np.int64(n.reson_sign)
@@ -97,7 +97,7 @@ def _phase(n: Any, kind: int, core: int) -> int:
     return _TO_POSITIVE if n.reson_sign == _NEGATIVE else _POSITIVE
 
 
-@kernel()
+@kernel(inline=True)
 def _spikes(
     n: Any, core: int, phase: int, threshold: int, kind: int, step_up: bool, pulse: int
 ) -> bool:
@@ -119,7 +119,7 @@ def _spikes(
     return reached and (not n.reson_en or phase == _POSITIVE)
 
 
-@kernel()
+@kernel(inline=True)
 def _induced(n: Any, threshold: int, quiet: bool) -> bool:
     """Return whether inhibition keeps the neuron firing from now on."""
     if n.inhin_en and not n.refrac and _wrap(-np.int64(n.core)) == threshold:
@@ -127,14 +127,14 @@ def _induced(n: Any, threshold: int, quiet: bool) -> bool:
     return n.inhin_lock != 0 and not quiet
 
 
-@kernel()
+@kernel(inline=True)
 def _refractory(n: Any, core: int, spike: bool, induced: bool) -> bool:
     if spike or induced:
         return not n.dap_en and n.rfr != 0 and not n.reson_en
     return core != 0 and n.refrac != 0
 
 
-@kernel()
+@kernel(inline=True)
 def _set_locks(n: Any, kind: int, spike: bool, now_strong: bool, was_strong: bool) -> None:
     """Silence a phasic neuron, or end the bursts of a mixed one, until strong input ends."""
     over = kind == REFERENCE and n.spkout_done and (n.core == 0 or n.refrac) and now_strong
@@ -145,7 +145,7 @@ def _set_locks(n: Any, kind: int, spike: bool, now_strong: bool, was_strong: boo
     n.spkout_done = kind != REFERENCE and (spike or n.spkout_done)
 
 
-@kernel()
+@kernel(inline=True)
 def _set_delay(n: Any, kind: int, spike: bool, reached: bool, step_up: bool) -> None:
     """Count time references since a step (sharp resonance), or to go (latency, afterpotential)."""
     if n.reson_sharp_en:
@@ -159,7 +159,7 @@ def _set_delay(n: Any, kind: int, spike: bool, reached: bool, step_up: bool) -> 
         n.dapdel_cnt -= 1
 
 
-@kernel()
+@kernel(inline=True)
 def _accommodated(n: Any) -> int:
     """Return the threshold change that follows the last interval's steps, limited to 1..7."""
     steps: int = np.int64(n.stim_str_tmp)
@@ -168,7 +168,7 @@ def _accommodated(n: Any) -> int:
     return _wrap((7 if steps >= 0 else 1) - n.thr)
 
 
-@kernel()
+@kernel(inline=True)
 def _threshold_tick(n: Any) -> bool:
     if n.thrleak == 0:
         return False
@@ -177,7 +177,7 @@ def _threshold_tick(n: Any) -> bool:
     return tick
 
 
-@kernel()
+@kernel(inline=True)
 def _set_threshold(
     n: Any, kind: int, threshold: int, spike: bool, together: int, step: bool
 ) -> None:
@@ -200,7 +200,7 @@ def _set_threshold(
         n.thrmod = _toward_zero(np.int64(n.thrmod))
 
 
-@kernel()
+@kernel(inline=True)
 def _set_stimulation(n: Any, kind: int, step: bool, now_strong: bool) -> None:
     """Count steps; at a time reference, close the interval (``izh_stimulation_strength.v``)."""
     steps = np.int64(n.stim_str_tmp)
@@ -215,7 +215,7 @@ def _set_stimulation(n: Any, kind: int, step: bool, now_strong: bool) -> None:
         n.stim_str_tmp = _wrap(steps - 1)
 
 
-@kernel()
+@kernel(inline=True)
 def _is_restless(n: Any) -> bool:
     """Return whether a touch without input would make the neuron fire or change it."""
     core, threshold = np.int64(n.core), _wrap(n.thr + n.thrmod)
@@ -228,7 +228,7 @@ def _is_restless(n: Any) -> bool:
     return bool(induced != (n.inhin_lock != 0) or refractory != (n.refrac != 0))
 
 
-@kernel()
+@kernel(inline=True)
 def touch_izh(neurons: Any, k: int, kind: int, step: bool, burst_end: bool) -> int:
     """Touch neuron ``k``, its accumulator being up to date; return its event.
 

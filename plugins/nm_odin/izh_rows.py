@@ -44,16 +44,15 @@ def sum_inputs(neurons: Any, weights: np.ndarray) -> None:
 @kernel()
 def touch_restless(neurons: Any, kind: int) -> int:
     """Touch the neurons in ``touch``, list enabled ones that fire; return how many."""
-    fired = 0
-    words = neurons.touch.view(np.uint64)
-    for word in range(words.size):
-        if words[word] == 0:
-            continue
-        for k in range(8 * word, 8 * word + 8):
-            hit = neurons.touch[k]
-            if hit and touch_izh(neurons, k, kind, hit > 1, False):
-                neurons.fired_izh[fired] = k
-                fired += neurons.enabled[k]
+    count, fired = 0, 0
+    for k in range(NEURONS):  # without branches: which neurons are listed is anyone's guess
+        neurons.fired_izh[count] = k
+        count += neurons.touch[k] != 0
+    for j in range(count):
+        k = np.int64(neurons.fired_izh[j])
+        if touch_izh(neurons, k, kind, neurons.touch[k] > 1, False):
+            neurons.fired_izh[fired] = k
+            fired += neurons.enabled[k]
     return fired
 
 

@@ -13,6 +13,7 @@ from nm_backends.eventcore.words import insert
 from nm_backends.image import Image
 from nm_odin import simulator as odin
 from nm_odin.spec import NEURON_FIELDS, REGISTERS
+from nm_odin.words import izhikevich_word
 from nm_tinyodin import simulator as tinyodin
 from nm_tinyodin.spec import NEURON_FIELDS as TINY_FIELDS
 
@@ -37,6 +38,17 @@ def odin_image(threshold, learning=False, open_loop=1, inhibitory=0.5):
     registers["SPI_OPEN_LOOP"] = open_loop
     synapses = rng.integers(0, 8, (256, 256), np.uint8) | 8
     return Image({"neuron": words, "synapse": synapses}, registers)
+
+
+def izhikevich_image(share=1.0, **fields):
+    """A share of Izhikevich neurons, by default tonic spiking, among LIF neurons."""
+    start = odin_image(255)
+    words = start.memories["neuron"]
+    chosen = np.random.default_rng(3).random(256) < share
+    fields = {"thr": 4, "fi_sel": 2, "leak_en": 1, "leak_str": 3, "rfr": 2, "neg_en": 1} | fields
+    values = {name: np.full(256, value) for name, value in fields.items()}
+    words[chosen] = izhikevich_word(np.zeros((256, 16), np.uint8), **values)[chosen]
+    return start
 
 
 def tinyodin_image():
@@ -68,6 +80,26 @@ CASES = {
     "odin, recurrent": (odin, lambda: odin_image(255, open_loop=0), odin_events),
     "odin, many outputs": (odin, lambda: odin_image(150, inhibitory=0.4), odin_events),
     "odin, learning": (odin, lambda: odin_image(255, learning=True), odin_events),
+    "odin, izhikevich": (odin, izhikevich_image, lambda: odin_events(20_000)),
+    "odin, izhikevich, all at once": (
+        odin,
+        lambda: izhikevich_image(
+            fi_sel=0,
+            phasic_en=1,
+            stim_thr=2,
+            thrvar_en=1,
+            thr_sel_of=1,
+            thrleak=3,
+            ca_en=1,
+            ca_theta1=1,
+            ca_theta2=4,
+            ca_theta3=7,
+            thetamem=2,
+            ca_leak=3,
+        ),
+        lambda: odin_events(20_000),
+    ),
+    "odin, half izhikevich": (odin, lambda: izhikevich_image(0.5), lambda: odin_events(20_000)),
     "tinyodin": (tinyodin, tinyodin_image, tinyodin_events),
 }
 
