@@ -38,8 +38,9 @@ class CompileOptions:
         and events, and lets the order of events tell excitation from inhibition.
     settle
         Whether thresholds are out of reach while the charge of a step arrives, and are tested once
-        at its end, as the model does: ``auto`` (by calibration, where the chip can do it),
-        ``never`` or ``always``. It costs two rows per population and events in every step.
+        at its end, as the model does: ``auto`` (by calibration, where membranes cannot be negative
+        anyway), ``never`` or ``always``. It stops membranes at zero, and costs a row per population
+        and events in every step.
     """
 
     order: Literal["auto", "ascending", "excitatory_first", "inhibitory_first"] = "auto"

@@ -40,9 +40,8 @@ def by_weights(chip: CrossbarChip, wiring: Wiring, options: CompileOptions) -> C
     spec = chip.spec
     quantized = _by_range(chip, wiring)
     integers = integers_of(wiring, quantized, spec)
-    settles = options.settle == "always" or (options.settle == "auto" and not chip.signed_membrane)
     split = options.row_pairs == "always"
-    if settles:
+    if _may_settle(chip, options):
         last = "excitatory_first" if options.order == "auto" else options.order
         tried = _settled(chip, wiring, integers, Choices(last, split), 2)
         if tried is not None:
@@ -138,7 +137,7 @@ def _candidates(
             for split in splits if order != "ascending" else splits[:1]:
                 if _fits(chip, wiring, integers, Choices(order, split)):
                     found.append(Chosen(integers, Choices(order, split)))
-    if options.settle != "never":
+    if _may_settle(chip, options):
         # Membranes stop at zero then, so that only positive ones leak.
         above = integers_of(wiring, quantized, spec, np.maximum(target.membranes, 0.0))
         order = orders[-1] if chip.signed_membrane else "excitatory_first"
@@ -147,6 +146,15 @@ def _candidates(
             settled = _settled(chip, wiring, above, Choices(order, splits[0]), events)
             found += [settled] if settled else []
     return found or [Chosen(integers, Choices(orders[0]))]
+
+
+def _may_settle(chip: CrossbarChip, options: CompileOptions) -> bool:
+    """Say whether thresholds may be tested at the end of a step.
+
+    That stops membranes at zero. Where they would go below, more is lost than is gained: of itself,
+    it is chosen only where they cannot.
+    """
+    return options.settle == "always" or (options.settle == "auto" and not chip.signed_membrane)
 
 
 def _settled(
