@@ -71,14 +71,18 @@ def decode(words: np.ndarray) -> np.ndarray:
 
 
 @kernel()
-def _touch_lif(neurons: Any, k: int, value: np.int16, reference: bool) -> bool:
-    """Write one neuron: compare, reset, calcium, flags (``lif_neuron.v``)."""
-    spike = value >= neurons.threshold[k]
+def _touch_lif(neurons: Any, k: int, change: int, reference: bool) -> int:
+    """Write one neuron: compare, reset, calcium, flags (``lif_neuron.v``); 1 when it fires."""
+    if reference:
+        value = toward_zero(neurons.membrane[k], neurons.leak[k])
+    else:
+        value = saturate(neurons.membrane[k] + change, _LOW, _HIGH)
+    spike = np.int64(value >= neurons.threshold[k])
     neurons.membrane[k] = np.int16(0) if spike else value
     if neurons.learning:
-        calcium_step(neurons, k, np.int64(spike), reference)
+        calcium_step(neurons, k, spike, reference)
         refresh_flag(neurons, k)
-    return bool(spike)
+    return int(spike)
 
 
 @kernel()
@@ -95,17 +99,12 @@ def touch_neuron(
         step = accumulated(neurons, k, -np.int64(neurons.leak[k]) if reference else change)
         event = touch_izh(neurons, k, kind, step, burst_end)
     else:
-        before = neurons.membrane[k]
-        if reference:
-            value = toward_zero(before, neurons.leak[k])
-        else:
-            value = saturate(before + change, _LOW, _HIGH)
-        event = np.int64(_touch_lif(neurons, k, value, reference))
+        event = np.int64(_touch_lif(neurons, k, change, reference))
     return event if neurons.enabled[k] else 0
 
 
-@kernel()
-def _single(neurons: Any, synapses: Any, kind: int, argument: int) -> int:
+@kernel(inline=True)
+def _single(neurons: Any, synapses: Any, kind: int, argument: int, mixed: bool) -> int:
     """Carry out an operation that touches one neuron."""
     k, upper = argument & 0xFF, argument >> 8
     neurons.fired[0] = k
@@ -116,11 +115,15 @@ def _single(neurons: Any, synapses: Any, kind: int, argument: int) -> int:
             learn_synapse(neurons, synapses, upper, k)
     else:
         weight, inhibitory = np.int64(upper >> 2), np.uint8(upper & 2)
-    return touch_neuron(neurons, k, weight, inhibitory != 0, reference, False) & 1
+    if mixed:
+        return touch_neuron(neurons, k, weight, inhibitory != 0, reference, False) & 1
+    change = np.int64(-weight if inhibitory else weight)
+    fired = _touch_lif(neurons, k, change, reference)
+    return fired if neurons.enabled[k] else 0
 
 
-@kernel()
-def _elsewhere(neurons: Any, synapses: Any, kind: int, argument: int) -> int:
+@kernel(inline=True)
+def _elsewhere(neurons: Any, synapses: Any, kind: int, argument: int, mixed: bool) -> int:
     """Carry out an operation that is no sweep over the neurons (``synaptic_core.v``)."""
     if kind == BISTABLE_ROW:
         bistable_row(synapses, argument)
@@ -129,7 +132,7 @@ def _elsewhere(neurons: Any, synapses: Any, kind: int, argument: int) -> int:
         for pre in range(NEURONS):
             bistable_row(synapses, pre)
         return 0
-    return _single(neurons, synapses, kind, argument)
+    return _single(neurons, synapses, kind, argument, mixed)
 
 
 @kernel()
@@ -170,7 +173,7 @@ def execute_lif(neurons: Any, synapses: Any, operation: int) -> int:
     if kind == LEAK_ALL:
         fired = leak(neurons.membrane, neurons.threshold, neurons.leak, NEURONS)
         return _after_sweep(neurons, fired, True)
-    return _elsewhere(neurons, synapses, kind, argument)
+    return _elsewhere(neurons, synapses, kind, argument, False)
 
 
 @kernel(execute_signature(NEURON_STATE, SYNAPSE_STATE))
@@ -178,7 +181,7 @@ def execute(neurons: Any, synapses: Any, operation: int) -> int:
     """Carry out one operation where there are Izhikevich neurons, with LIF neurons or without."""
     kind, argument = operation >> KIND_SHIFT, operation & ARGUMENT
     if kind != ROW and kind != LEAK_ALL:
-        return _elsewhere(neurons, synapses, kind, argument)
+        return _elsewhere(neurons, synapses, kind, argument, True)
     reference, any_fired, lif = kind == LEAK_ALL, False, 0
     if neurons.izhikevich_count != NEURONS:
         if reference:
