@@ -145,7 +145,9 @@ class Program:
         spikes
             See `nm_backends.spikes.prepare`.
         record
-            ``"membrane"`` records the membranes at the end of each step, in chip units.
+            ``"membrane"`` records the membranes at the end of each step, in chip units, as the
+            neuron memory holds them (a program that tests its thresholds at the end of a step,
+            see `CompileOptions.settle`, has then lifted them by ``layout["lift"]``).
         threads
             By default one per usable core; the result does not depend on it.
         progress

@@ -200,7 +200,9 @@ class Registry:
         """Import the backend of a chip and check that it is one."""
         entry, plugin = self.chip(name)
         try:
-            return _load_backend(entry)
+            backend = _load_backend(entry)
+            _refuse_taken(plugin, backend.rules)
+            return backend
         except Exception as error:
             reason = f"chip {name!r}: {_reason(error)}"
             plugin.drop(entry, reason, error)
@@ -254,7 +256,7 @@ def rules_of(chip: str | None = None) -> list[Rule]:
 def rules_in(entry: RuleSet, plugin: Plugin) -> list[Rule]:
     """Return the rules of one extra set; none when it is broken (which is warned about)."""
     try:
-        return _rules(entry.rules)
+        return _refuse_taken(plugin, _rules(entry.rules))
     except Exception as error:
         plugin.drop(entry, f"rule set {entry.name!r}: {_reason(error)}", error)
         return []
@@ -266,7 +268,7 @@ def chip_rules(name: str) -> list[Rule]:
     if not entry.rules:
         return list(get_backend(name).rules)
     try:
-        return _rules(entry.rules)
+        return _refuse_taken(plugin, _rules(entry.rules))
     except Exception as error:
         plugin.drop(entry, f"chip {name!r}: {_reason(error)}", error)
         return []
@@ -275,6 +277,23 @@ def chip_rules(name: str) -> list[Rule]:
 def core_rules() -> list[Rule]:
     """Return the rules that hold for every chip."""
     return [rule for target in CORE_RULES for rule in _rules(target)]
+
+
+def _reserved_codes() -> set[str]:
+    """Return the codes of the core's rules and of the chips that come with it."""
+    builtin = [e.rules for e, plugin in registry().entries(ChipEntry) if plugin.candidate.builtin]
+    targets = (*CORE_RULES, *filter(None, builtin))
+    return {rule.code for target in targets for rule in _rules(target)}
+
+
+def _refuse_taken(plugin: Plugin, rules: Sequence[Rule]) -> list[Rule]:
+    """Raise `PluginError` where a third party's rule takes the code of a built-in one."""
+    if not plugin.candidate.builtin:
+        reserved = _reserved_codes()
+        for rule in rules:
+            if rule.code in reserved:
+                raise PluginError(f"rule {rule.code} is built in: choose a prefix of your own")
+    return list(rules)
 
 
 def frontend_for(model: object) -> FrontendEntry | None:

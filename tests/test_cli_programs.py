@@ -84,3 +84,26 @@ def test_export(nmb, program, spike_file, tmp_path):
     assert sorted(said["files"]) == sorted(p.name for p in (tmp_path / "build").iterdir())
     assert any("aer" in name for name in said["files"])
     assert "build" in nmb("export", program, "-o", "build").stdout
+
+
+def test_labels_must_fit_the_samples(nmb, program, tmp_path):
+    for labels, text in ((np.zeros(4, int), "4 labels for 5 samples"), (np.zeros(5), "float64[5]")):
+        np.savez(tmp_path / "labelled.npz", spikes=random_spikes(1), labels=labels)
+        result = nmb("run", program, "--input", "labelled.npz")
+        assert result.exit_code == 2
+        assert text in result.output
+
+
+def test_no_output_overwrites_an_input(nmb, program, model_file, spike_file, tmp_path):
+    commands = (
+        ("compile", model_file, "--chip", "tinyodin", "-o", model_file),
+        ("compile", model_file, "--chip", "odin", "--calibrate", spike_file, "-o", spike_file),
+        ("run", program, "--input", spike_file, "-o", program),
+        ("run", program, "--input", spike_file, "-o", f"../{tmp_path.name}/{spike_file.name}"),
+    )
+    before = {name: (tmp_path / name).read_bytes() for name in (model_file, program, spike_file)}
+    for command in commands:
+        result = nmb(*map(str, command))
+        assert result.exit_code == 2
+        assert "would overwrite the input" in result.output
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before

@@ -260,3 +260,40 @@ def test_calibration_spikes_must_belong_to_the_model(name):
         compile_model(wide(), name, options=CompileOptions(scale="calibrated"))
     silent = compile_model(wide(), name, calibrate=np.zeros((5, 2, 10)))
     assert chip(name).rules["not_calibrated"].code in silent.report.codes
+
+
+def excited(name, strength):
+    """Return neurons that excite each other."""
+    rng = np.random.default_rng(0)
+    drive, loop = np.abs(rng.normal(0, 0.6, (6, 10))), np.abs(rng.normal(0, strength, (10, 10)))
+    layer = neurons("a", 10, decay=0.9)
+    return network([inputs(6), layer], [link("in", "a", drive), link("a", "a", loop, delay=1)])
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_loops_that_never_end_within_a_step_are_told_in_the_words_of_the_model(name):
+    net, spikes = excited(name, 0.5), bernoulli(20, 5, 6, 0.3)
+    options = CompileOptions(settle="never")
+    program = compile_model(net, name, options=options)
+    with pytest.raises(UserError, match=r"\w+02\d at a: the neurons keep each other firing"):
+        program.run(spikes)
+    with pytest.raises(CompileError) as refused:
+        compile_model(net, name, calibrate=spikes, options=options)
+    code = chip(name).rules["never_idle"].code
+    assert [d.code for d in refused.value.report.errors] == [code]
+    assert "never became idle" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_calibration_ends_loops_by_testing_thresholds_once_per_step(name):
+    net, spikes = excited(name, 0.5), bernoulli(20, 5, 6, 0.3)
+    program = compile_model(net, name, calibrate=spikes)
+    assert program.metadata["trigger_events_per_step"] > 0
+    assert program.run(spikes).spikes.any()
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_too_many_neurons_do_not_hide_too_many_rows(name):
+    report = check(layers(784, 300, 10), name)
+    prefix = chip(name).rules["never_idle"].code[:-3]
+    assert {f"{prefix}001", f"{prefix}002"} <= {d.code for d in report.errors}

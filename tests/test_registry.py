@@ -9,7 +9,7 @@ import pytest
 from nm_backends.discovery import Candidate, candidates
 from nm_backends.entries import ChipEntry, FrontendEntry, RuleSet
 from nm_backends.errors import PluginError, PluginWarning, UnknownNameError
-from nm_backends.registry import Registry, chips, get_backend, registry
+from nm_backends.registry import Registry, chips, get_backend, registry, rules_in
 
 HEAD = """
 from nm_backends.entries import *
@@ -343,3 +343,18 @@ def test_reset_rules_of_the_command_line_are_those_of_the_network():
     from nm_backends.network import Reset
 
     assert get_args(Reset) == RESETS
+
+
+@pytest.mark.parametrize("code", ["NMB009", "ODIN001"])
+def test_rules_cannot_take_built_in_codes(plugin, code):
+    found = plugin(
+        hook('register(RuleSet("mine", "rules", __name__ + ":RULES"))', "rules")
+        + f"""
+    from nm_backends.rules import Rule
+    RULES = [Rule("{code}", "error", "Mine.", "Mine.")]
+    """
+    )
+    loaded = Registry([found])
+    entry, owner = next(loaded.entries(RuleSet))
+    with pytest.warns(PluginWarning, match=f"rule {code} is built in: choose a prefix of your own"):
+        assert rules_in(entry, owner) == []

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_command", "compile_command", "lower_command"]
 
+_WHETHER = ("auto", "never", "always")
+
 
 @click.command("lower")
 @model_argument
@@ -93,6 +95,20 @@ def check_command(model: str, chip: str, as_json: bool, **given: Any) -> None:
     show_default=True,
     help="How real weights become integers.",
 )
+@click.option(
+    "--row-pairs",
+    type=click.Choice(_WHETHER),
+    default="auto",
+    show_default=True,
+    help="One row per sign for inputs with weights of both signs.",
+)
+@click.option(
+    "--settle",
+    type=click.Choice(_WHETHER),
+    default="auto",
+    show_default=True,
+    help="Test thresholds once, at the end of a time step.",
+)
 @discretisation_options
 @json_option
 def compile_command(
@@ -102,6 +118,8 @@ def compile_command(
     calibrate: str | None,
     order: Any,
     scale: Any,
+    row_pairs: Any,
+    settle: Any,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -116,10 +134,11 @@ def compile_command(
     from nm_backends.registry import registry
 
     registry().chip(chip)
-    check_output(output)
+    check_output(output, model, calibrate)
     spikes = read_spikes(calibrate).spikes if calibrate else None
     with progress("compiling", 1, quiet=as_json):
-        program = compile_model(model, chip, discretisation, spikes, CompileOptions(order, scale))
+        options = CompileOptions(order, scale, row_pairs, settle)
+        program = compile_model(model, chip, discretisation, spikes, options)
         program.save(output)
     if as_json:
         echo_json({**program.report.to_dict(), "program": output, **_describe_program(program)})

@@ -17,6 +17,7 @@ from nm_backends.cli.output import (
     number,
     progress,
 )
+from nm_backends.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,13 +56,19 @@ def run_command(
     from nm_backends.cli.spikes import check_output, read_spikes, write_arrays
 
     if output:
-        check_output(output)
+        check_output(output, program, spikes)
     discretisation = discretisation_from(given)
     if discretisation and not reference:
         raise click.UsageError("a program is discretised already; use --reference with a .nir file")
     source = read_spikes(spikes)
     run = _run_float if reference else _run
     result = run(program, source, record, as_json, discretisation)
+    samples = len(result.prediction)
+    if source.labels is not None and len(source.labels) != samples:
+        raise UserError(
+            f"{spikes}: {len(source.labels)} labels for {samples} samples",
+            "expected one label per sample; leave the array 'labels' out if there are none",
+        )
     if output:
         write_arrays(output, _arrays(result))
     _tell(result, source, output, as_json)
@@ -131,7 +138,7 @@ def _facts(result: Result, source: SpikeFile) -> dict[str, Any]:
 
     prediction = result.prediction
     facts: dict[str, Any] = {"samples": len(prediction), "prediction": prediction}
-    if source.labels is not None and source.labels.shape == prediction.shape:
+    if source.labels is not None:
         facts["accuracy"] = float(np.mean(prediction == source.labels))
     means = {name: v.mean() for name, v in result.counters.items() if np.ndim(v) == 1}
     return facts | {f"{name}_per_sample": float(mean) for name, mean in means.items()}

@@ -67,7 +67,10 @@ def read_spikes(path: str) -> SpikeFile:
         raise UserError(f"{path}: not a readable array file ({reason})", EXPECTED) from None
     _check_spikes(path, spikes)
     if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
-        labels = None
+        raise UserError(
+            f"{path}: labels are {labels.dtype}{list(labels.shape)}",
+            "expected one integer per sample; leave the array out if there are none",
+        )
     return SpikeFile(path, spikes, labels)
 
 
@@ -146,9 +149,13 @@ def naming(path: str) -> Iterator[None]:
         raise UserError(f"{path}: {error}", error.hint) from error
 
 
-def check_output(path: str) -> None:
-    """Refuse an output path that cannot be written, before the work is done."""
+def check_output(path: str, *inputs: str | None) -> None:
+    """Refuse an output path that cannot be written or is an input, before the work is done."""
     target = Path(path)
+    for given in inputs:
+        there = given is not None and target.exists() and os.path.exists(given)
+        if there and os.path.samefile(str(given), target):
+            raise UserError(f"{path}: the output would overwrite the input", "give another name")
     parent = target.parent
     if not parent.is_dir():
         raise UserError(f"{path}: the directory {parent} does not exist", "make it first")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,11 +64,10 @@ def by_trial(chip: CrossbarChip, wiring: Wiring, options: CompileOptions, target
         quantized = _by_range(chip, wiring)
     else:
         quantized = _calibrated(chip, wiring, target)
-    found: list[tuple[float, Chosen]] = []
-    for chosen in _candidates(chip, wiring, options, quantized, target):
-        if options.scale != "maxabs":
-            chosen.integers = tune(trials, chosen.integers, chosen.choices, fine=False)
-        found.append((trials.score(trials.run(chosen.integers, chosen.choices)), chosen))
+    found = _scored(trials, options, quantized)
+    if found[0][0] == np.inf and options.settle == "auto":
+        # A loop that never ends within a step does end when neurons fire once per step.
+        found += _scored(trials, replace(options, settle="always"), quantized)
     found.sort(key=lambda entry: entry[0])
     if options.scale == "maxabs":
         return found[0][1]
@@ -81,6 +80,18 @@ def by_trial(chip: CrossbarChip, wiring: Wiring, options: CompileOptions, target
     least = min(score for score, _, _ in finalists)
     close = [entry for entry in finalists if entry[0] <= least * _CLOSER]
     return min(close, key=lambda entry: entry[1])[2]
+
+
+def _scored(
+    trials: Trials, options: CompileOptions, quantized: Quantized
+) -> list[tuple[float, Chosen]]:
+    """Tune every way of driving coarsely, and return them with their scores, best first."""
+    found = []
+    for chosen in _candidates(trials.chip, trials.wiring, options, quantized, trials.target):
+        if options.scale != "maxabs":
+            chosen.integers = tune(trials, chosen.integers, chosen.choices, fine=False)
+        found.append((trials.score(trials.run(chosen.integers, chosen.choices)), chosen))
+    return sorted(found, key=lambda entry: entry[0])
 
 
 def _limits(chip: CrossbarChip, wiring: Wiring) -> np.ndarray:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nm_backends.crossbar.chip import CrossbarChip
+from nm_backends.errors import UserError
+from nm_backends.eventcore.errors import LivelockError
 from nm_backends.image import Image
 from nm_backends.network import Network
 from nm_backends.program import Program
@@ -45,13 +47,31 @@ def execute(
     threads: int | None,
 ) -> RawRun:
     """Run a program; what a backend's ``execute`` does."""
-    run = run_core(
-        chip, program.image, program.layout, spikes, membrane="membrane" in record, threads=threads
-    )
+    wanted = "membrane" in record
+    try:
+        run = run_core(
+            chip, program.image, program.layout, spikes, membrane=wanted, threads=threads
+        )
+    except LivelockError as error:
+        raise _endless(chip, program, error) from error
     run.counters |= _dropped_by_node(program, run.counters.pop(BY_ADDRESS))
     layers = _split(program.network, run.spikes)
     membranes = {} if run.membranes is None else _split(program.network, run.membranes)
     return RawRun(layers, membranes, run.counters)
+
+
+def _endless(chip: CrossbarChip, program: Program, error: LivelockError) -> UserError:
+    """Say in the words of the model that the chip never became idle."""
+    places = np.stack([program.layout["address"], program.layout["copy"]])[:, None]
+    node = next(
+        (n for n, at in _split(program.network, places).items() if (at == error.neuron).any()), ""
+    )
+    code = chip.rules["never_idle"].code
+    return UserError(
+        f"{code}{' at ' + node if node else ''}: the neurons keep each other firing, "
+        f"{error.max_pops:,} spikes after one input event and no end",
+        f"weaken recurrent excitation and compile again; nmb explain {code} says more",
+    )
 
 
 def run_core(
@@ -139,17 +159,10 @@ def run_coded(
         address.size,
         threads,
     )
-    membranes = _membranes(log, layout, batch, steps) if membrane else None
+    membranes = None
+    if membrane:
+        membranes = log.membranes.reshape(batch, steps, -1)[:, :, address].transpose(1, 0, 2)
     return CoreRun(fired, membranes, _counters(chip, log, coded))
-
-
-def _membranes(log: BatchLog, layout: dict[str, np.ndarray], batch: int, steps: int) -> np.ndarray:
-    """Return membranes ``[time, batch, neurons]`` without the lift of populations that settle."""
-    recorded = log.membranes.reshape(batch, steps, -1)[:, :, layout["address"]]
-    lift = layout["lift"].astype(np.int16)
-    # the next time reference takes the lift away, and no more than there is
-    settled = np.where(lift > 0, np.maximum(recorded - lift, 0), recorded)
-    return np.asarray(settled.transpose(1, 0, 2))
 
 
 def _counters(chip: CrossbarChip, log: BatchLog, coded: Encoded) -> dict[str, np.ndarray]:

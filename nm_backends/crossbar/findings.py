@@ -44,6 +44,14 @@ def findings(
             hint="give typical input: calibrate=spikes (nmb compile --calibrate SPIKES.npz)",
         )
         return
+    if outcome.endless is not None:
+        yield chip.rules["never_idle"].at(
+            "the chip never became idle on the calibration spikes, whatever thresholds were tried",
+            found=f"{outcome.endless.max_pops:,} spikes after one input event, and no end",
+            limit="a time step that ends",
+            hint="raise thresholds, weaken recurrent excitation, or give it inhibition",
+        )
+        return
     for name, span in wiring.spans():
         fired, wanted = outcome.fired[:, :, span], target.fired[:, :, span]
         yield from _activity(chip, name, fired, wanted)

@@ -18,6 +18,7 @@ __all__ = [
     "coarse_weights",
     "low_agreement",
     "negative_charge_lost",
+    "never_idle",
     "not_calibrated",
     "silent_population",
     "spikes_dropped",
@@ -86,5 +87,15 @@ def not_calibrated(network: Network, spec: ChipSpec) -> Iterable[dict[str, Any]]
 
     Scales, leaks and the order of events were chosen from the weights alone, and nothing was
     measured. Give typical input spikes (``calibrate=``) for a better fit and a fit report.
+    """
+    return ()
+
+
+def never_idle(network: Network, spec: ChipSpec) -> Iterable[dict[str, Any]]:
+    """Neurons keep each other firing without end within one time step.
+
+    On the chip a spike is executed at once: recurrent excitation that lasts for many steps of the
+    model takes place within a single one here, and the chip never becomes idle. Raise thresholds,
+    weaken recurrent excitation, or give it inhibition.
     """
     return ()

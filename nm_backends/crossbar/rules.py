@@ -16,6 +16,7 @@ from nm_backends.crossbar.reported import (
     coarse_weights,
     low_agreement,
     negative_charge_lost,
+    never_idle,
     not_calibrated,
     silent_population,
     spikes_dropped,
@@ -92,8 +93,6 @@ def too_many_rows(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
     """
     from nm_backends.crossbar.demand import demand
 
-    if sum(p.size for p in network.neurons) > spec.neurons:
-        return  # said already
     need = demand(network, spec.sign == "row")
     copies = sum(need.copies.values())
     parts = [f"{need.input_rows:,} for {need.channels:,} input channels"]
@@ -447,3 +446,4 @@ UNSIGNED: tuple[tuple[Severity, Finding], ...] = (
     ("warning", first_state_lost),
     ("warning", negative_charge_lost),
 )
+LOOPS: tuple[tuple[Severity, Finding], ...] = (("error", never_idle),)

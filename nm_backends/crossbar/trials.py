@@ -12,6 +12,7 @@ from nm_backends.crossbar.execute import SLOTS, run_coded
 from nm_backends.crossbar.integers import Integers
 from nm_backends.crossbar.layout import Choices, plan
 from nm_backends.crossbar.wiring import Wiring, fired_sources
+from nm_backends.eventcore.errors import LivelockError
 from nm_backends.lowering.reference import run_network
 from nm_backends.network import Network
 
@@ -77,10 +78,14 @@ class Target:
 
 @dataclass
 class Outcome:
-    """What the chip did: counts ``[time, batch, neurons]``, and counters."""
+    """What the chip did: counts ``[time, batch, neurons]``, and counters.
+
+    ``endless`` is set where it never became idle; nothing else then means anything.
+    """
 
     fired: np.ndarray
     counters: dict[str, np.ndarray]
+    endless: LivelockError | None = None
 
 
 @dataclass
@@ -96,7 +101,10 @@ class Trials:
         """Run the calibration spikes on the chip's engine."""
         made = plan(self.wiring, integers, self.chip, choices)
         image = self.chip.pack(made.contents)
-        run = run_coded(self.chip, image, made.layout, self._encoded(made.layout))
+        try:
+            run = run_coded(self.chip, image, made.layout, self._encoded(made.layout))
+        except LivelockError as error:
+            return Outcome(np.zeros_like(self.target.fired), {"sops": np.zeros(1)}, error)
         return Outcome(run.spikes, run.counters)
 
     def _encoded(self, layout: dict[str, np.ndarray]) -> Encoded:
@@ -112,7 +120,8 @@ class Trials:
 
     def errors(self, outcome: Outcome) -> np.ndarray:
         """Return by how many spikes each neuron is off, float64 ``[neurons]``."""
-        return count_error(outcome.fired, self.target.fired)
+        errors = count_error(outcome.fired, self.target.fired)
+        return errors if outcome.endless is None else np.full_like(errors, np.inf)
 
     def score(self, outcome: Outcome) -> float:
         """Return one number, less is better.
@@ -122,6 +131,8 @@ class Trials:
         that do not coincide with the model's: of two ways with the same counts, the one that is
         nearer to the model will do better on other spikes.
         """
+        if outcome.endless is not None:
+            return float("inf")
         *_, (_, span) = self.wiring.spans()
         fired, wanted = outcome.fired[:, :, span], self.target.fired[:, :, span]
         off = count_error(fired, wanted).sum() / max(1.0, float(wanted.sum(dtype=np.int64)))

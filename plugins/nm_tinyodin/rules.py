@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nm_backends.crossbar.rules import SHARED, bind
+from nm_backends.crossbar.rules import LOOPS, SHARED, bind
 
 __all__ = ["BY_NAME", "RULES"]
 
-BY_NAME = bind("TINY", SHARED)
+BY_NAME = bind("TINY", (*SHARED, *LOOPS))
 RULES = tuple(BY_NAME.values())
