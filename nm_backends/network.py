@@ -163,10 +163,6 @@ class Network:
         """Projections that end at population ``name``."""
         return (p for p in self.projections if p.post == name)
 
-    def out_of(self, name: str) -> Iterator[Projection]:
-        """Projections that start at population ``name``."""
-        return (p for p in self.projections if p.pre == name)
-
     @property
     def output(self) -> Population:
         """The first output population, whose spikes are ``result.spikes``."""
