@@ -11,10 +11,11 @@ import numpy as np
 from nm_backends.files import atomic_write
 
 if TYPE_CHECKING:
+    from nm_backends.history import History
     from nm_backends.program import Program
     from nm_backends.result import Result
 
-__all__ = ["crossbar", "draw_crossbar", "draw_membranes", "draw_raster", "picture"]
+__all__ = ["crossbar", "draw_crossbar", "draw_history", "draw_membranes", "draw_raster", "picture"]
 
 INSTALL = 'pip install "nm-backends[plot]"'
 
@@ -122,3 +123,23 @@ def crossbar(program: Program) -> np.ndarray | None:
     values &= spec.weights.maximum  # magnitude; what the other bits mean is the chip's own
     signs = program.layout.get("row_sign")
     return values if signs is None else values * np.where(signs < 0, -1, 1)[:, None]
+
+
+def draw_history(history: History, axes: Any = None) -> Any:
+    """Draw accuracy (left axis) and mean stored weight (right axis) over epochs."""
+    if axes is None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6, 4), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+    axes.plot(100 * history.accuracy, marker="o", color="C0")
+    axes.set_xlabel("epoch (0: before learning)")
+    axes.set_ylabel(f"accuracy on {history.measured_on} (%)", color="C0")
+    axes.set_ylim(0, 100)
+    right = axes.twinx()
+    right.plot(history.weight_mean, marker="s", color="C1")
+    right.set_ylabel("mean plastic weight (stored value)", color="C1")
+    axes.set_title(f"{history.chip} learning {', '.join(history.nodes)}")
+    return axes

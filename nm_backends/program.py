@@ -15,6 +15,7 @@ from nm_backends.network import Network
 from nm_backends.rules import Report
 
 if TYPE_CHECKING:
+    from nm_backends.history import History
     from nm_backends.result import Result
 
 __all__ = ["CompileOptions", "Fit", "Mapping", "PopulationFit", "Program", "Resource"]
@@ -41,12 +42,17 @@ class CompileOptions:
         at its end, as the model does: ``auto`` (by calibration, where membranes cannot be negative
         anyway), ``never`` or ``always``. It stops membranes at zero, and costs a row per population
         and events in every step.
+    learn
+        NIR nodes (Linear, Affine) whose synapses the chip may change with its own rule, see
+        ``Program.learn``; all others stay as they are. Weights then become integers by their range
+        alone, not by calibration: they are about to change.
     """
 
     order: Literal["auto", "ascending", "excitatory_first", "inhibitory_first"] = "auto"
     scale: Literal["auto", "maxabs", "calibrated"] = "auto"
     row_pairs: Literal["auto", "never", "always"] = "auto"
     settle: Literal["auto", "never", "always"] = "auto"
+    learn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,17 +163,44 @@ class Program:
 
         return run_program(self, spikes, record, threads, progress)
 
-    def learn(self, spikes: Any, targets: Any, epochs: int = 1) -> Any:
-        """Train on the chip; no chip of this version can do it.
+    def learn(
+        self,
+        spikes: Any,
+        targets: Any,
+        epochs: int = 1,
+        options: Any = None,
+        validation: tuple[Any, Any] | None = None,
+        shuffle: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> History:
+        """Train on the chip, with the chip's own rule; the image then holds what was learned.
+
+        Parameters
+        ----------
+        spikes
+            As for `run`; each sample begins with neurons at rest, synapses go on.
+        targets
+            Labels ``[batch]``: the neuron that should fire. Or the spikes wanted,
+            ``[time, batch, size]``.
+        epochs
+            Passes over the samples.
+        options
+            The chip's learning options or a mapping of them (``nm_odin.OdinLearning``).
+        validation
+            Spikes and labels for the accuracies of the history; by default the training samples.
+        shuffle
+            Seed of a new random order of samples in every pass; None keeps their order.
+        progress
+            Called with the number of samples that were learned since the last call.
 
         Raises
         ------
         UserError
-            Always: it says what is missing.
+            The chip does not learn, no layer of the program may, or an argument does not fit.
         """
-        from nm_backends.run import refuse_learning
+        from nm_backends.learn import learn_program
 
-        raise refuse_learning(self)
+        return learn_program(self, spikes, targets, epochs, options, validation, shuffle, progress)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the program to a ``.nmb`` file; see `nm_backends.load`."""

@@ -87,9 +87,9 @@ def run_program(
 def refuse_learning(program: Program) -> UserError:
     """Return the error that says that this program cannot learn."""
     return UserError(
-        f"program.learn: on-chip learning on {program.chip!r} is not there in this version; "
+        f"program.learn: on-chip learning on {program.chip!r} is not there; "
         "the synapses of a program are frozen",
-        "train the model in its framework and compile it again",
+        "train the model in its framework and compile it again, or use a chip that learns",
     )
 
 

@@ -35,6 +35,8 @@ class CoreContents:
         Neurons in use, bool.
     open_loop
         Whether no neuron drives a row.
+    plastic
+        Synapses that may learn, bool ``[row, neuron]``.
     """
 
     weights: np.ndarray
@@ -44,6 +46,7 @@ class CoreContents:
     start: np.ndarray
     enabled: np.ndarray
     open_loop: bool
+    plastic: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class CrossbarChip:
         AER word of the time reference of all neurons.
     engine
         Returns the simulator's ``run_batch``; a function, so that numba is imported when used.
+    learns
+        Whether synapses can change on the chip.
     """
 
     spec: ChipSpec
@@ -73,6 +78,7 @@ class CrossbarChip:
     row_step: int
     leak_event: int
     engine: Callable[[], Callable[..., BatchLog]]
+    learns: bool = False
 
     @property
     def row_pairs(self) -> bool:

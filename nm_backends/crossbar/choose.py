@@ -8,14 +8,14 @@ import numpy as np
 
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.integers import Integers, integers_of
-from nm_backends.crossbar.layout import Choices
+from nm_backends.crossbar.layout import Choices, row_signs
 from nm_backends.crossbar.search import polish, tune
 from nm_backends.crossbar.trials import Target, Trials
 from nm_backends.crossbar.wiring import Wiring
 from nm_backends.program import CompileOptions
 from nm_backends.quantize import Quantized, quantize_calibrated, quantize_maxabs
 
-__all__ = ["Chosen", "by_trial", "by_weights"]
+__all__ = ["Chosen", "by_trial", "by_weights", "demanded_rows"]
 
 _STRETCHES = np.geomspace(1.0, 2.5, 6)
 _SETTLE = (1, 2, 4)
@@ -193,8 +193,7 @@ def _fits(chip: CrossbarChip, wiring: Wiring, integers: Integers, choices: Choic
 
 def demanded_rows(chip: CrossbarChip, wiring: Wiring, integers: Integers, choices: Choices) -> int:
     """Count the rows in use at least."""
-    weights, inputs = integers.weights, wiring.inputs
-    signs = np.stack([(weights < 0).any(axis=1), (weights > 0).any(axis=1)], axis=1)
+    inputs, signs = wiring.inputs, row_signs(wiring, integers)
     pairs = chip.row_pairs
     first = signs[:inputs].sum() if pairs or choices.split else signs[:inputs].any(axis=1).sum()
     closed = bool(signs[inputs:].any())

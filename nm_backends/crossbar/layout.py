@@ -15,7 +15,7 @@ from nm_backends.crossbar.integers import Integers
 from nm_backends.crossbar.wiring import Wiring
 from nm_backends.placement import Placement, RowUse, place
 
-__all__ = ["Choices", "Plan", "plan"]
+__all__ = ["Choices", "Plan", "plan", "row_signs"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class _Slots:
 def plan(wiring: Wiring, integers: Integers, chip: CrossbarChip, choices: Choices) -> Plan:
     """Place ``integers`` on the chip and list what the host sends."""
     weights, inputs = integers.weights, wiring.inputs
-    signs = np.stack([(weights < 0).any(axis=1), (weights > 0).any(axis=1)], axis=1)
+    signs = row_signs(wiring, integers)
     spec = chip.spec
     placed = place(
         signs[:inputs],
@@ -75,11 +75,13 @@ def plan(wiring: Wiring, integers: Integers, chip: CrossbarChip, choices: Choice
         split_neurons=chip.row_pairs,
     )
     crossbar = np.zeros((spec.rows, spec.neurons), np.int16)
+    plastic = np.zeros(crossbar.shape, bool)
     row_source = np.full(spec.rows, -1, np.int64)
     row_sign = np.zeros(spec.rows, np.int64)
     for use, base in ((placed.inputs, 0), (placed.senders, inputs)):
         rows = _part(weights[base + use.source], use)
         crossbar[use.row] = _spread(rows, placed, spec.neurons)
+        plastic[use.row] = _spread(wiring.plastic[base + use.source], placed, spec.neurons)
         row_source[use.row], row_sign[use.row] = base + use.source, use.sign
     settled = sum(bool(integers.settle[span].any()) for _, span in wiring.spans())
     spare = placed.free.size - settled
@@ -98,8 +100,20 @@ def plan(wiring: Wiring, integers: Integers, chip: CrossbarChip, choices: Choice
         "row_sign": row_sign,
     }
     closed = bool(signs[inputs:].any())
-    contents = _contents(integers, lift, placed, crossbar, chip, row_sign, closed)
+    contents = _contents(integers, lift, placed, crossbar, plastic, chip, row_sign, closed)
     return Plan(contents, layout, placed, bias)
+
+
+def row_signs(wiring: Wiring, integers: Integers) -> np.ndarray:
+    """Return whether a source has negative and positive weights, bool ``[sources, 2]``.
+
+    A source whose synapses learn has a row of its own even if all its weights are 0 so far; that
+    row then is excitatory.
+    """
+    weights = integers.weights
+    signs = np.stack([(weights < 0).any(axis=1), (weights > 0).any(axis=1)], axis=1)
+    signs[:, 1] |= wiring.plastic.any(axis=1) & ~signs.any(axis=1)
+    return signs
 
 
 def _part(weights: np.ndarray, use: RowUse) -> np.ndarray:
@@ -110,7 +124,7 @@ def _part(weights: np.ndarray, use: RowUse) -> np.ndarray:
 
 def _spread(rows: np.ndarray, placed: Placement, neurons: int) -> np.ndarray:
     """Put the columns of network neurons where these sit; copies hear the same."""
-    wide = np.zeros((len(rows), neurons), np.int16)
+    wide = np.zeros((len(rows), neurons), rows.dtype)
     wide[:, placed.address] = rows
     twice = placed.copy >= 0
     wide[:, placed.copy[twice]] = rows[:, twice]
@@ -234,6 +248,7 @@ def _contents(
     lift: np.ndarray,
     placed: Placement,
     crossbar: np.ndarray,
+    plastic: np.ndarray,
     chip: CrossbarChip,
     row_sign: np.ndarray,
     closed: bool,
@@ -255,4 +270,5 @@ def _contents(
         at(integers.start + lift, 0),
         at(np.ones(placed.address.size, np.int64), 0).astype(bool),
         not closed,
+        plastic,
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from nm_backends.crossbar.chip import CrossbarChip
-from nm_backends.crossbar.choose import Chosen, by_trial, by_weights
+from nm_backends.crossbar.choose import Chosen, by_trial, by_weights, demanded_rows
 from nm_backends.crossbar.findings import findings
 from nm_backends.crossbar.integers import Integers
 from nm_backends.crossbar.layout import Plan, plan
 from nm_backends.crossbar.trials import Outcome, Target, Trials, agreement, readout_agreement
 from nm_backends.crossbar.wiring import Wiring, wire
+from nm_backends.errors import UserError
 from nm_backends.fit import population_fit
 from nm_backends.network import Network
 from nm_backends.program import CompileOptions, Fit, Mapping, Resource
@@ -34,14 +37,28 @@ def map_network(
     calibration
         Input counts uint8 ``[time, batch, channels]``, or None.
     """
-    wiring = wire(network)
+    if options.learn and not chip.learns:
+        raise UserError(
+            f"learn={options.learn!r}: the synapses of {chip.spec.name} cannot change",
+            "leave it out, or compile for a chip that learns",
+        )
+    wiring = wire(network, options.learn)
     target, outcome = None, None
-    if calibration is None:
+    if calibration is None or wiring.plastic.any():
+        if wiring.plastic.any():  # a trigger row would teach, too
+            options = replace(options, settle="never")
         chosen = by_weights(chip, wiring, options)
     else:
         target = Target.of(network, wiring, _some(calibration))
         chosen = by_trial(chip, wiring, options, target)
         outcome = Trials(chip, wiring, target).run(chosen.integers, chosen.choices)
+    rows = demanded_rows(chip, wiring, chosen.integers, chosen.choices)
+    if rows > chip.spec.rows:  # weights of 0 that learn need rows, which the rules do not count
+        raise UserError(
+            f"learn={options.learn!r}: {rows} rows are needed, {chip.spec.name} has "
+            f"{chip.spec.rows}",
+            "fewer inputs, or weights of one sign in each row of a layer that learns",
+        )
     made = plan(wiring, chosen.integers, chip, chosen.choices)
     report = Report(chip.spec.name, network.source)
     report.extend(findings(chip, network, wiring, chosen.integers, target, outcome))

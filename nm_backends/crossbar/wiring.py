@@ -10,14 +10,24 @@ and the gain of the listener are folded into the weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from nm_backends.errors import UserError
 from nm_backends.network import Network, Population, Projection
 
-__all__ = ["Wiring", "constant", "fired_sources", "gain_of", "listed", "parameter", "wire"]
+__all__ = [
+    "Wiring",
+    "constant",
+    "fired_sources",
+    "gain_of",
+    "learning",
+    "listed",
+    "parameter",
+    "wire",
+]
 
 _DEFAULT = {"decay": 1.0, "gain": 1.0, "gain_syn": 1.0, "threshold": 1.0}
 
@@ -43,6 +53,9 @@ class Wiring:
         float64 ``[neurons]``; bias is added in every step, start is the membrane before the first.
     strict
         Whether a neuron fires above the threshold rather than at it, bool ``[neurons]``.
+    plastic
+        Synapses that learn on the chip, bool ``[sources, neurons]``: all between the two
+        populations of a learning projection, also those of weight 0.
     """
 
     names: tuple[str, ...]
@@ -55,6 +68,7 @@ class Wiring:
     decay: np.ndarray
     start: np.ndarray
     strict: np.ndarray
+    plastic: np.ndarray
 
     @property
     def inputs(self) -> int:
@@ -115,16 +129,53 @@ def listed(network: Network, projection: Projection) -> tuple[np.ndarray, np.nda
     )
 
 
-def wire(network: Network) -> Wiring:
-    """Build the matrix of a network that is known to fit (see `demand`)."""
+def learning(network: Network, nodes: Sequence[str]) -> list[Projection]:
+    """Return the projections that the NIR nodes ``nodes`` became.
+
+    Raises
+    ------
+    UserError
+        A name is no weight node of the network, or shares a projection with other nodes: what is
+        learned could not be given back to it.
+    """
+    found = []
+    for name in nodes:
+        into = [p for p in network.projections if name in p.nodes]
+        if not into:
+            known = sorted({node for p in network.projections for node in p.nodes})
+            raise UserError(
+                f"learn={name!r}: no such weight node in {network.source}",
+                f"it has {', '.join(known) or 'none'}",
+            )
+        if len(into) > 1 or into[0].nodes != (name,):
+            raise UserError(
+                f"learn={name!r}: the node became {', '.join(p.name for p in into)} together with "
+                f"{', '.join(sorted({n for p in into for n in p.nodes} - {name})) or 'nothing'}",
+                "a layer that learns is one Linear or Affine node between two populations",
+            )
+        found += into
+    return found
+
+
+def wire(network: Network, learn: Sequence[str] = ()) -> Wiring:
+    """Build the matrix of a network that is known to fit (see `demand`).
+
+    Parameters
+    ----------
+    learn
+        NIR nodes whose synapses learn on the chip, see `learning`.
+    """
+    plastic = learning(network, learn)
     populations = network.neurons
     first = np.concatenate([[0], np.cumsum([p.size for p in populations])]).astype(np.int64)
     start_of = {p.name: int(n) for p, n in zip(populations, first, strict=False)}
     channels = np.concatenate([[0], np.cumsum([p.size for p in network.inputs])]).astype(np.int64)
     channel_of = {p.name: int(n) for p, n in zip(network.inputs, channels, strict=False)}
-    pres, posts, values = [], [], []
+    pres, posts, values, learns = [], [], [], []
     for projection in network.projections:
-        pre, post, value = listed(network, projection)
+        every = any(projection is one for one in plastic)
+        pre, post, value = (_dense if every else listed)(network, projection)
+        learns.append(np.full(pre.size, every))
         if projection.pre in channel_of:  # inputs: (channel, delay) as one number, not negative
             pre = (pre + channel_of[projection.pre]) * _DELAYS + projection.delay
         else:
@@ -137,6 +188,8 @@ def wire(network: Network) -> Wiring:
     weights = np.zeros((keys.size + int(first[-1]), int(first[-1])))
     source = np.where(pre >= 0, np.searchsorted(keys, pre), keys.size - 1 - pre)
     np.add.at(weights, (source, post), np.concatenate([np.zeros(0), *values]))
+    changing = np.zeros(weights.shape, bool)
+    changing[source, post] = np.concatenate([np.zeros(0, bool), *learns])
 
     def joined(part: list[np.ndarray]) -> np.ndarray:
         return np.concatenate([np.zeros(0), *part])
@@ -153,7 +206,17 @@ def wire(network: Network) -> Wiring:
         joined([parameter(p, "decay") for p in populations]),
         joined([parameter(p, "v0") for p in populations]) - reset,
         np.repeat([p.spike_cmp == ">" for p in populations], [p.size for p in populations]),
+        changing,
     )
+
+
+def _dense(network: Network, projection: Projection) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return all synapses of a projection, those of weight 0 too."""
+    gain = gain_of(network.populations[projection.post])
+    graded = network.populations[projection.pre].graded
+    weights = projection.weights.toarray() * gain * graded
+    pre, post = np.indices(weights.shape, dtype=np.int64).reshape(2, -1)
+    return pre, post, np.asarray(weights.ravel(), np.float64)
 
 
 _DELAYS = 1 << 20  # more steps of delay than anybody has

@@ -41,6 +41,7 @@ def run_batch(
     *,
     threads: int | None = None,
     max_pops: int = MAX_POPS,
+    keep_synapses: bool = False,
 ) -> BatchLog:
     """Run samples, each from the present state of ``simulator``, which does not change.
 
@@ -59,6 +60,9 @@ def run_batch(
         Threads to use; by default one per usable core. The result does not depend on it.
     max_pops
         As for `EventSimulator.send`.
+    keep_synapses
+        What one sample learned is there for the next, and in ``simulator`` in the end; neurons
+        begin every sample anew. Samples then follow each other on one thread.
     """
     operations = simulator.decode(words)
     bounds = _check_offsets("offsets", offsets, operations.size)
@@ -71,7 +75,10 @@ def run_batch(
     dropped = np.zeros((samples, NEURONS), np.int64)
     membranes = np.zeros((marks.size, NEURONS), np.int16)
     run = compile_fast(simulator.model)
-    plastic = bool(simulator.config["plastic"][0])
+    plastic = bool(simulator.config["plastic"][0]) and not keep_synapses
+    threads = 1 if keep_synapses else threads
+    config = simulator.config.copy()
+    config["plastic"] = plastic
 
     no_log = np.zeros((0, EVENT_COUNTS), np.int32)
 
@@ -79,7 +86,7 @@ def run_batch(
         status = np.zeros(4, np.int64)
         synapses = simulator.synapses.copy() if plastic else simulator.synapses
         out, used = run(
-            simulator.model.execute, simulator.config, np.zeros(1, WORK), simulator.neurons,
+            simulator.model.execute, config, np.zeros(1, WORK), simulator.neurons,
             simulator.neurons.copy(), simulator.synapses, synapses, operations, bounds, *chunk,
             marks, mark_bounds, membranes, no_log, tally, dropped, status,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nm_backends.crossbar.backend import CrossbarBackend
 from nm_odin import stream
@@ -10,7 +10,9 @@ from nm_odin.mapping import CHIP
 from nm_odin.rules import RULES
 
 if TYPE_CHECKING:
+    from nm_backends.program import Program
     from nm_backends.trace import TraceVerdict
+    from nm_odin.training import Trainer
 
 __all__ = ["BACKEND"]
 
@@ -21,4 +23,15 @@ def _verify(path: str) -> TraceVerdict:
     return verify(path)
 
 
-BACKEND = CrossbarBackend(CHIP, RULES, stream, _verify)
+class OdinBackend(CrossbarBackend):
+    """ODIN, which learns."""
+
+    def learner(self, program: Program, options: Any) -> Trainer:
+        """Return what trains ``program`` by SDSP."""
+        from nm_odin.learning_options import OdinLearning
+        from nm_odin.training import Trainer
+
+        return Trainer(program, OdinLearning.of(options))
+
+
+BACKEND = OdinBackend(CHIP, RULES, stream, _verify)

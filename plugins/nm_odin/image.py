@@ -19,10 +19,12 @@ _MAPPED = 8
 def pack(contents: CoreContents) -> Image:
     """Return the image of a core for frozen inference.
 
-    All synapses have mapping bit 1, so that they act whatever ``SPI_PROPAGATE_UNMAPPED_SYN`` is;
-    no neuron counts calcium (``ca_en`` = 0), so that none of them learns. Neurons that are not used
-    are LIF (an all-zero word would be an Izhikevich neuron that fires at every visit), disabled,
-    with the highest threshold and no leak. Each spike is sent out when it is generated
+    Where no synapse may learn, all have mapping bit 1, so that they act whatever
+    ``SPI_PROPAGATE_UNMAPPED_SYN`` is; where some may, the mapping bit marks these, and
+    ``SPI_PROPAGATE_UNMAPPED_SYN`` = 1 lets the others act, too. No neuron counts calcium
+    (``ca_en`` = 0), so that none learns before it is told to. Neurons that are not used are LIF (an
+    all-zero word would be an Izhikevich neuron that fires at every visit), disabled, with the
+    highest threshold and no leak. Each spike is sent out when it is generated
     (``SPI_AER_SRC_CTRL_nNEUR`` = 0); monitoring and the burst engine are off.
     """
     enabled = contents.enabled.astype(np.int64)
@@ -34,8 +36,11 @@ def pack(contents: CoreContents) -> Image:
         "core": contents.start,
         "neur_disable": 1 - enabled,
     }
+    synapses = pack_synapses(contents.weights)
+    if contents.plastic.any():
+        synapses &= np.where(contents.plastic, 0xF, 0x7).astype(np.uint8)
     return Image(
-        {"neuron": pack_neurons(fields), "synapse": pack_synapses(contents.weights)},
+        {"neuron": pack_neurons(fields), "synapse": synapses},
         {
             "SPI_GATE_ACTIVITY": 0,
             "SPI_OPEN_LOOP": int(contents.open_loop),
@@ -46,7 +51,7 @@ def pack(contents: CoreContents) -> Image:
             "SPI_MONITOR_NEUR_ADDR": 0,
             "SPI_MONITOR_SYN_ADDR": 0,
             "SPI_UPDATE_UNMAPPED_SYN": 0,
-            "SPI_PROPAGATE_UNMAPPED_SYN": 0,
+            "SPI_PROPAGATE_UNMAPPED_SYN": int(contents.plastic.any()),
             "SPI_SDSP_ON_SYN_STIM": 0,
         },
     )

@@ -30,4 +30,5 @@ CHIP = CrossbarChip(
     row_step=0x100,
     leak_event=0x7F,  # low byte 0x7F: time reference of all neurons
     engine=_engine,
+    learns=True,
 )

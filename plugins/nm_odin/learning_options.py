@@ -1,0 +1,100 @@
+"""The options of on-chip learning, by the names of the chip's fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from nm_backends.errors import UserError
+from nm_odin.spec import NEURON_FIELDS
+
+__all__ = ["OdinLearning"]
+
+_FIELD = {field.name: field for field in NEURON_FIELDS}
+_FIELDS = ("thr", "leak_str", "thetamem", "ca_theta1", "ca_theta2", "ca_theta3", "ca_leak")
+_MOST_EVENTS = 64
+
+
+@dataclass(frozen=True)
+class OdinLearning:
+    """How ODIN learns: SDSP of the neurons whose synapses are plastic, and their teacher.
+
+    At every spike of an input, a plastic synapse grows by 1 where the membrane of its neuron is at
+    least ``thetamem`` and ``ca_theta1 <= Ca < ca_theta3``, and shrinks by 1 where the membrane is
+    below and ``ca_theta1 <= Ca < ca_theta2``, with membrane and calcium as the last event of the
+    neuron left them (ODIN RTL, ``sdsp_update.v``; Brader, Senn and Fusi 2007).
+
+    Parameters
+    ----------
+    thetamem
+        Membrane threshold of the rule, 0 to 255.
+    ca_theta1, ca_theta2, ca_theta3
+        Calcium thresholds, 0 to 7.
+    ca_leak
+        Time references (steps) until calcium falls by 1, 0 to 31; 0: never.
+    thr, leak_str
+        Firing threshold and leak of the learning neurons while they learn; None: the program's.
+    bistability
+        Samples between two bistability events of all synapses (weights of 4 and more grow, the
+        others shrink); 0: none.
+    teacher
+        ``virtual``: virtual events push the neurons directly, 2 cycles each. ``rows``: each neuron
+        has a row that excites it and inhibits nobody; takes free rows and 512 cycles an event.
+    excite
+        Teacher events of weight 7 to the neuron that should fire, per step.
+    inhibit
+        Teacher events of weight 7 that inhibit each of the others, per step (``virtual`` only).
+    """
+
+    thetamem: int = 1
+    ca_theta1: int = 0
+    ca_theta2: int = 7
+    ca_theta3: int = 7
+    ca_leak: int = 0
+    thr: int | None = None
+    leak_str: int | None = None
+    bistability: int = 0
+    teacher: Literal["virtual", "rows"] = "virtual"
+    excite: int = 1
+    inhibit: int = 0
+
+    def __post_init__(self) -> None:
+        for name in _FIELDS:
+            value = getattr(self, name)
+            if value is not None or name not in ("thr", "leak_str"):
+                low = 1 if name == "thr" else 0
+                _within(name, value, low, (1 << _FIELD[name].width) - 1)
+        _within("bistability", self.bistability, 0, 1 << 30)
+        _within("excite", self.excite, 0, _MOST_EVENTS)
+        _within("inhibit", self.inhibit, 0, _MOST_EVENTS)
+        if self.teacher not in ("virtual", "rows"):
+            raise UserError(f"OdinLearning: teacher is {self.teacher!r}, expected virtual or rows")
+        if self.teacher == "rows" and self.inhibit:
+            raise UserError(
+                f"OdinLearning: inhibit is {self.inhibit}, a teacher of rows only excites",
+                "use teacher='virtual', or inhibit=0",
+            )
+
+    @classmethod
+    def of(cls, options: Any) -> OdinLearning:
+        """Return options from themselves, a mapping of names to values, or None (defaults)."""
+        if options is None:
+            return cls()
+        if isinstance(options, cls):
+            return options
+        known = [field.name for field in fields(cls)]
+        try:
+            given = dict(options)
+        except (TypeError, ValueError):
+            raise UserError(
+                f"learning options: {type(options).__name__}, expected OdinLearning or a mapping"
+            ) from None
+        for name in given:
+            if name not in known:
+                raise UserError(f"learning option {name!r}: unknown", f"known: {', '.join(known)}")
+        return cls(**given)
+
+
+def _within(name: str, value: Any, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise UserError(f"OdinLearning: {name} is {value!r}, expected {low} to {high}")
