@@ -16,8 +16,8 @@ from nm_backends.cli.output import (
     estimate_text,
     json_option,
     number,
-    progress,
 )
+from nm_backends.progress import progress
 
 if TYPE_CHECKING:
     from nm_backends.demo import ChipRun, Demo, DemoData

@@ -18,8 +18,8 @@ from nm_backends.cli.output import (
     echo_table,
     json_option,
     number,
-    progress,
 )
+from nm_backends.progress import progress
 
 if TYPE_CHECKING:
     from nm_backends.network import Network

@@ -1,19 +1,16 @@
-"""How commands print: tables for people, one JSON object for programs, progress on stderr."""
+"""How commands print: tables for people, one JSON object for programs."""
 
 from __future__ import annotations
 
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nm_backends.result import Estimate
     from nm_backends.rules import Report
 
@@ -28,7 +25,6 @@ __all__ = [
     "json_wanted",
     "number",
     "plain",
-    "progress",
 ]
 
 JSON = "nm_backends.json"
@@ -139,25 +135,3 @@ def estimate_dict(estimate: Estimate | None) -> dict[str, Any] | None:
         return None
     names = ("unit", "formula", "source", "status")
     return {"mean": estimate.mean, **{name: getattr(estimate, name) for name in names}}
-
-
-@contextmanager
-def progress(title: str, total: int, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on stderr, if a person is watching; yields ``advance(steps)``."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task(title, total=total)
-        yield lambda steps: bar.advance(task, steps)

@@ -15,9 +15,9 @@ from nm_backends.cli.output import (
     estimate_text,
     json_option,
     number,
-    progress,
 )
 from nm_backends.errors import UserError
+from nm_backends.progress import progress
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nm_backends.cli.output import echo_json, echo_table, json_option, number, progress
+from nm_backends.cli.output import echo_json, echo_table, json_option, number
 from nm_backends.errors import UnknownNameError, UserError
+from nm_backends.progress import progress
 
 if TYPE_CHECKING:
     from nm_backends.trace import TraceVerdict
