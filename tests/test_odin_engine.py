@@ -22,7 +22,7 @@ from reference_models.clocked import Host
 from reference_models.odin import OdinReference
 
 from nm_backends.errors import UserError
-from nm_backends.eventcore.errors import LivelockError, UnsupportedByEngine
+from nm_backends.eventcore.errors import LivelockError
 from nm_backends.image import Image
 from nm_backends.trace import TraceError
 from nm_odin.simulator import OdinSimulator, run_batch
@@ -179,13 +179,6 @@ def test_flags_after_programming(path):
         simulator = OdinSimulator(trace_image(arrays))
         assert (simulator.up == arrays["up_init"]).all()
         assert (simulator.down == arrays["down_init"]).all()
-
-
-def test_monitoring_mode_is_refused():
-    start = image()
-    start.registers["SPI_OUT_AER_MONITOR_EN"] = 1
-    with pytest.raises(UnsupportedByEngine, match="monitoring mode"):
-        OdinSimulator(start)
 
 
 def test_threshold_zero_in_a_closed_loop_is_a_livelock():

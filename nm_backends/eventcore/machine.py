@@ -36,6 +36,8 @@ CONFIG = np.dtype(
         ("closed", np.int64),  # spikes go back into the scheduler
         ("from_rows", np.int64),  # outputs are the rows served, not the spikes generated
         ("row_position", np.int64),  # neuron at which a row's own address goes out
+        ("monitoring", np.int64),  # outputs are states of that neuron, and of its synapse ...
+        ("monitored_row", np.int64),  # ... in this row
         ("plastic", np.int64),  # operations can change synapses
         ("output_cycles", np.int64),  # the controller stands still that long per output
         ("max_pops", np.int64),

@@ -23,6 +23,7 @@ SLOTS, _PLACES, _MAIN = 57, 4, 32
 LAST = 1 << 13  # the last spike of a burst
 IN_BURST = 1 << 14  # from a burst queue
 _NEVER_WRITTEN = -1
+_OFF = np.int64(1) << 62  # period of a counter that stands still
 FINE, _, UNDEFINED, OVERFLOW = range(4)  # 1 is `fast.LIVELOCK`
 
 BURST = np.dtype(
@@ -44,10 +45,13 @@ BURST = np.dtype(
 
 
 def new_queues(time_reference: int, slot: int, count: int) -> np.ndarray:
-    """Return empty queues, and the counter where it is: current queue, and cycles spent there."""
+    """Return empty queues, and the counter where it is: current queue, and cycles spent there.
+
+    With a time reference of 0 the burst queues are held in reset and the counter stands still.
+    """
     queues = np.zeros(1, BURST)
-    queues["slot"], queues["period"] = slot, time_reference + 1
-    queues["next_slot"] = time_reference + 1 - count
+    queues["slot"], queues["period"] = slot, time_reference + 1 if time_reference else _OFF
+    queues["next_slot"] = queues["period"] - count
     queues["main"] = _NEVER_WRITTEN
     return queues
 
@@ -99,6 +103,8 @@ def push_burst(queues: Any, neuron: int, event: int) -> int:
     The queues have four places but five-bit pointers that nothing resets while the engine is on:
     further entries are lost and undefined words come out in their place.
     """
+    if queues.period == _OFF:
+        return FINE
     spikes, interval = event >> 1 & 7, (event >> 4) + 1
     for j in range(1, spikes + 1):
         slot = (queues.slot + j * interval) % SLOTS

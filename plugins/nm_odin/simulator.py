@@ -15,12 +15,12 @@ from nm_backends.eventcore.machine import NEURONS, configure
 from nm_backends.eventcore.operations import BISTABLE_ROW, KIND_SHIFT
 from nm_backends.eventcore.simulator import EventSimulator
 from nm_backends.image import Image
-from nm_odin.burst_engine import compile_bursts
 from nm_odin.burst_queues import OVERFLOW, SLOTS, UNDEFINED, new_queues
 from nm_odin.errors import UndefinedError
 from nm_odin.kernel import LIF_MODEL, MODEL
 from nm_odin.loading import load_neurons, load_synapses, store_neurons
 from nm_odin.spec import SPEC
+from nm_odin.stepwise_engine import compile_stepwise
 
 __all__ = ["OdinSimulator", "run_batch"]
 
@@ -39,11 +39,6 @@ class OdinSimulator(EventSimulator):
     burst_slot, burst_count
         Where the scheduler's counter is now: the current burst queue, and the cycles already spent
         there. It runs whenever the burst engine is on (closed loop, SPI_BURST_TIMEREF not 0).
-
-    Raises
-    ------
-    UnsupportedByEngine
-        The image sends the monitored state instead of spikes.
     """
 
     spec = SPEC
@@ -65,7 +60,8 @@ class OdinSimulator(EventSimulator):
                 f"burst_slot {burst_slot}, burst_count {burst_count}: "
                 f"expected 0..{SLOTS - 1}, 0..{period} (SPI_BURST_TIMEREF)"
             )
-        self.queues = new_queues(period, burst_slot, burst_count)
+        on = not image.registers["SPI_OPEN_LOOP"]
+        self.queues = new_queues(period if on else 0, burst_slot, burst_count)
         for name, flags in (("up", up), ("down", down)):
             if flags is not None:
                 self.neurons[name] = _check_flags(name, flags)
@@ -82,7 +78,18 @@ class OdinSimulator(EventSimulator):
         return np.array(self.neurons["down"][0])
 
     def needs_clock(self) -> UnsupportedByEngine | None:
-        """Return why bursts need a clock: it decides when and in which row their spikes come."""
+        """Return why bursts and monitoring need a clock.
+
+        It decides when and in which row the spikes of a burst come, and what goes out in the
+        monitoring mode is the state in the cycle of a write.
+        """
+        if self.config["monitoring"][0]:
+            return UnsupportedByEngine(
+                "the monitoring mode needs the cycle-accurate engine: SPI_OUT_AER_MONITOR_EN is 1, "
+                "the outputs are states of one neuron and one synapse, not spikes",
+                "use send_timed, and decode_monitor on its out_addr; or set "
+                "SPI_OUT_AER_MONITOR_EN to 0",
+            )
         bursting = self._bursting()
         if not bursting.size:
             return None
@@ -94,7 +101,9 @@ class OdinSimulator(EventSimulator):
         )
 
     def send_timed(self, events: np.ndarray, **options: Any) -> EventLog:
-        """As `EventSimulator.send_timed`; bursts are served by an engine of their own.
+        """As `EventSimulator.send_timed`; bursts and monitoring have an engine of their own.
+
+        With SPI_OUT_AER_MONITOR_EN the outputs are the words that `monitor.decode_monitor` reads.
 
         Raises
         ------
@@ -107,9 +116,9 @@ class OdinSimulator(EventSimulator):
         return log
 
     def _timed_engine(self) -> Callable[..., Any]:
-        if not self._bursting().size:
+        if not (self._bursting().size or self.config["monitoring"][0]):
             return super()._timed_engine()
-        run = compile_bursts()
+        run = compile_stepwise()
         return lambda _, *arguments: run(self.queues, *arguments)
 
     def _pass_time(self, cycles: int) -> None:
@@ -150,7 +159,6 @@ class OdinSimulator(EventSimulator):
 
     def _load(self, image: Image) -> None:
         registers = image.registers
-        _refuse_unsupported(image)
         self.neurons = load_neurons(image.memories["neuron"])
         self._choose_model()
         self.synapses = load_synapses(image)
@@ -160,6 +168,8 @@ class OdinSimulator(EventSimulator):
             from_rows=bool(registers["SPI_AER_SRC_CTRL_nNEUR"]),
             row_position=int(cast(int, registers["SPI_MONITOR_NEUR_ADDR"])),
         )
+        self.config["monitoring"] = registers["SPI_OUT_AER_MONITOR_EN"]
+        self.config["monitored_row"] = registers["SPI_MONITOR_SYN_ADDR"]
 
     def _set_learning(self) -> None:
         active = ("calcium_enabled", "up", "down")
@@ -183,13 +193,6 @@ def run_batch(
 ) -> BatchLog:
     """Run independent samples, each from the state of ``image``; see `batch.run_batch`."""
     return batch.run_batch(OdinSimulator(image), words, offsets, marks, mark_offsets, **options)
-
-
-def _refuse_unsupported(image: Image) -> None:
-    if image.registers["SPI_OUT_AER_MONITOR_EN"]:
-        raise UnsupportedByEngine(
-            "not supported: the monitoring mode of the output", "set SPI_OUT_AER_MONITOR_EN to 0"
-        )
 
 
 def _check_flags(name: str, flags: np.ndarray) -> np.ndarray:

@@ -1,9 +1,10 @@
-"""The cycle-accurate engine for bursts: every neuron in its own clock cycle.
+"""The cycle-accurate engine for bursts and monitoring: every neuron in its own clock cycle.
 
 As `nm_backends.eventcore.timed`, but what the scheduler shows can change in the middle of a row,
 and the controller looks at it in every cycle: for the row and its sign, for the word of synapses
 that it writes, for the end of a burst, and for what it removes from the queue at the end
-(``controller.v``, states POP_NEUR and POP_VIRT).
+(``controller.v``, states POP_NEUR and POP_VIRT). And what goes out can be the state that a neuron
+and a synapse have in the cycle in which they are written.
 """
 
 from __future__ import annotations
@@ -55,46 +56,39 @@ from nm_odin.burst_synapses import exchange_word, latched_weight, read_word
 from nm_odin.kernel import touch_neuron
 from nm_odin.learning import bistable_row, learn_synapse
 from nm_odin.neuron_copy import copy_neuron
+from nm_odin.output_link import NO_ROW, put_out_bistable, put_out_write
 from nm_odin.state import NEURON_STATE, SYNAPSE_STATE
 
-__all__ = ["compile_bursts"]
+__all__ = ["compile_stepwise"]
 
 _NEURON, _MAIN_FULL, _FAR = 0xFF, 32, np.int64(1) << 62
 
 
 @cache
-def compile_bursts() -> Any:
-    """Return `_run_bursts`, compiled or from the cache on disk."""
+def compile_stepwise() -> Any:
+    """Return `_run_stepwise`, compiled or from the cache on disk."""
     records = (BURST, CONFIG, TIMING, WORK, NEURON_STATE, SYNAPSE_STATE)
     ints, table = types.int64[::1], types.int64[:, ::1]
     arguments = (
         *(numba.from_dtype(record)[::1] for record in records),
         types.int32[::1], ints, table, table, ints, ints,
     )  # fmt: skip
-    return kernel(types.Tuple((ints, ints, types.int64))(*arguments))(_run_bursts)
-
-
-@kernel()
-def _put_out(config: Any, clock: Any, work: Any, out_cycle: Any, address: int, cycle: int) -> None:
-    """Raise the output request in ``cycle``; the link is busy for a while."""
-    work.out[work.used] = work.event << 8 | address
-    out_cycle[work.used] = cycle
-    work.used += 1
-    clock.link_free = cycle + config.output_cycles
+    return kernel(types.Tuple((ints, ints, types.int64))(*arguments))(_run_stepwise)
 
 
 @kernel()
 def _write_neuron(
-    config: Any, clock: Any, queues: Any, neurons: Any, work: Any, out_cycle: Any, k: int,
-    weight: int, inhibitory: bool, reference: bool, burst_end: bool,
+    config: Any, clock: Any, queues: Any, neurons: Any, synapses: Any, work: Any, out_cycle: Any,
+    k: int, weight: int, inhibitory: bool, reference: bool, row: int, written: int,
+    burst_end: bool,
 ) -> int:  # fmt: skip
-    """Touch neuron ``k`` in the cycle ``clock.now``; queue and put out its spike."""
+    """Touch neuron ``k`` in the cycle ``clock.now``; queue its spike, see `put_out_write`."""
     event = touch_neuron(neurons, k, weight, inhibitory, reference, burst_end)
-    if event == 0:
+    fired = event != 0
+    put_out_write(config, clock, neurons, synapses, work, out_cycle, k, fired, row, written)
+    if not (fired and config.closed):
         return FINE
     push(queues, work, k, k)
-    if not config.from_rows:
-        _put_out(config, clock, work, out_cycle, k, clock.now + 1)
     return push_burst(queues, k, event)
 
 
@@ -126,11 +120,10 @@ def _row(
         weight = latched_weight(queues, synapses, k)
         if first:
             exchange_word(queues, neurons, synapses, row, k)
-        if config.from_rows and k == config.row_position:
-            _put_out(config, clock, work, out_cycle, row, clock.now + 1)
         status = _write_neuron(
-            config, clock, queues, neurons, work, out_cycle, k, weight,
-            synapses.inhibitory[row] != 0, False, seen & LAST != 0 and row == k,
+            config, clock, queues, neurons, synapses, work, out_cycle, k, weight,
+            synapses.inhibitory[row] != 0, False, row, row if first else NO_ROW,
+            seen & LAST != 0 and row == k,
         )  # fmt: skip
         if status != FINE:
             return status
@@ -164,8 +157,9 @@ def _virtual(
         weight = latched_weight(queues, synapses, k)
         inhibitory, reference = synapses.inhibitory[0] != 0, False
     status = _write_neuron(
-        config, clock, queues, neurons, work, out_cycle, k, weight, inhibitory, reference, False
-    )
+        config, clock, queues, neurons, synapses, work, out_cycle, k, weight, inhibitory,
+        reference, NO_ROW, NO_ROW, False,
+    )  # fmt: skip
     pop(queues, data, held)
     clock.now += 1
     return status
@@ -185,26 +179,28 @@ def _serve_input(
     if kind >= BISTABLE_ROW:
         last = NEURONS - 1 if kind == BISTABLE_ALL else argument
         read_word(queues, synapses, last, NEURONS - 8)
-        for row in range(0 if kind == BISTABLE_ALL else last, last + 1):
+        first = 0 if kind == BISTABLE_ALL else last
+        for row in range(first, last + 1):
             bistable_row(synapses, row)
+        put_out_bistable(config, clock, synapses, work, out_cycle, first, last)
         clock.now += config.length[kind]
         return FINE
-    weight, inhibitory = np.int64(0), False
+    weight, inhibitory, written = np.int64(0), False, NO_ROW
     first = 0 if kind == LEAK_ALL else argument & _NEURON
     if kind == SYNAPSE:
-        row = argument >> 8
-        inhibitory = synapses.inhibitory[row] != 0
-        read_word(queues, synapses, row, first & ~7)
+        written = argument >> 8
+        inhibitory = synapses.inhibitory[written] != 0
+        read_word(queues, synapses, written, first & ~7)
         weight = latched_weight(queues, synapses, first)
         if synapses.learn_single:
-            learn_synapse(neurons, synapses, row, first)
+            learn_synapse(neurons, synapses, written, first)
     for k in range(first, NEURONS if kind == LEAK_ALL else first + 1):
         _read_cycle(clock, work)
         clock.now += 1
         advance(queues, clock.now)
         status = _write_neuron(
-            config, clock, queues, neurons, work, out_cycle, k, weight, inhibitory,
-            kind != SYNAPSE, False,
+            config, clock, queues, neurons, synapses, work, out_cycle, k, weight, inhibitory,
+            kind != SYNAPSE, NO_ROW, written, False,
         )  # fmt: skip
         if status != FINE:
             return status
@@ -247,7 +243,7 @@ def _accept(
     return status
 
 
-def _run_bursts(
+def _run_stepwise(
     all_queues: Any, configs: Any, clocks: Any, works: Any, all_neurons: Any, all_synapses: Any,
     operations: np.ndarray, schedule: np.ndarray, stamps: np.ndarray, counts: np.ndarray,
     dropped: np.ndarray, status: np.ndarray,
