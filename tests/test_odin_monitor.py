@@ -2,7 +2,16 @@
 
 import numpy as np
 import pytest
-from engine_cases import draw_schedule, hosts, same_clock, same_outputs, seed, send_timed
+from engine_cases import (
+    TRACES,
+    altered,
+    draw_schedule,
+    hosts,
+    same_clock,
+    same_outputs,
+    seed,
+    send_timed,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference_models.clocked import Host
@@ -17,6 +26,7 @@ from nm_backends.eventcore.errors import UnsupportedByEngine
 from nm_odin.errors import UndefinedError
 from nm_odin.monitor import decode_monitor
 from nm_odin.simulator import OdinSimulator, run_batch
+from nm_odin.trace import verify
 from nm_odin.words import read_word, write_word
 
 slow = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
@@ -207,6 +217,31 @@ def test_impossible_words(words, izhikevich, message):
     with pytest.raises(UserError) as caught:
         decode_monitor(np.array(words), izhikevich=izhikevich)
     assert str(caught.value).startswith(message)
+
+
+def test_a_recorded_membrane():
+    """Of a trace: the last state of neuron 77 is the one in its word at the end."""
+    with np.load(TRACES / "odin" / "monitor_lif_open_00.npz", allow_pickle=False) as arrays:
+        found = decode_monitor(arrays["out_addr"])
+        fields = read_word(arrays["neuron_final"][77])
+        last = found.synapse[-1]
+        assert last["mapped"] << 3 | last["weight"] == arrays["synapse_final"][18, 77]
+    assert found.neuron["core"][:6].tolist() == [3, 6, 9, 7, 14, 13]
+    assert (found.neuron["core"][-1], found.neuron["calcium"][-1]) == (
+        fields["core"],
+        fields["calcium"],
+    )
+
+
+@pytest.mark.parametrize("exactness", ["cycle", "transaction"])
+def test_a_trace_is_replayed_where_there_is_a_clock(tmp_path, exactness):
+    def relabel(meta):
+        return np.array(str(meta).replace('"cycle"', f'"{exactness}"'))
+
+    path = TRACES / "odin" / "monitor_izh_learning_00.npz"
+    verdict = verify(altered(path, tmp_path / "monitor.npz", meta=relabel))
+    assert verdict.ok, str(verdict)
+    assert verdict.engines == ("cycle",)
 
 
 def test_monitoring_needs_a_clock():
