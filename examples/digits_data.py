@@ -1,0 +1,177 @@
+"""Handwritten digits as 16x16 images, and their rank-order code.
+
+Two sources: the 8x8 digits that ship with scikit-learn (nothing to fetch), and MNIST from the four
+idx files that the user has. Both become 8-bit images ``[samples, 16, 16]``, deskewed as in the
+published experiments on ODIN.
+"""
+
+import gzip
+import struct
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nm_backends.errors import UserError
+
+SIZE = 16
+CLASSES = 10
+TEST_DIGITS = 360  # the last of scikit-learn's 1,797; nothing is chosen on them
+_IMAGES, _LABELS = 0x00000803, 0x00000801  # magic numbers: unsigned bytes, 3 axes or 1
+_MNIST = (28, 28)
+
+
+class Samples(NamedTuple):
+    """Images uint8 ``[samples, 16, 16]`` and labels int64 ``[samples]``."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def scikit_digits():
+    """Return scikit-learn's digits, upsampled: `Samples` to train with, `Samples` to test with."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images, labels = prepared(digits.images, 16), digits.target.astype(np.int64)
+    train, test = slice(None, -TEST_DIGITS), slice(-TEST_DIGITS, None)
+    return Samples(images[train], labels[train]), Samples(images[test], labels[test])
+
+
+def mnist(directory, train=6000):
+    """Return the first ``train`` training images of MNIST, and its test images.
+
+    Parameters
+    ----------
+    directory
+        Holds ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte``
+        and ``t10k-labels-idx1-ubyte``, plain or with ``.gz``.
+
+    Raises
+    ------
+    UserError
+        A file is missing, is no idx file, or does not fit the others.
+    """
+    return _mnist_part(directory, "train", train), _mnist_part(directory, "t10k", None)
+
+
+def _mnist_part(directory, part, most):
+    images, labels = (
+        _find(Path(directory), f"{part}-{kind}")
+        for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
+    )
+    pictures, named = read_idx(images, _IMAGES)[:most], read_idx(labels, _LABELS)
+    if pictures.shape[1:] != _MNIST:
+        raise UserError(f"{images}: images of {pictures.shape[1]}x{pictures.shape[2]}, not 28x28")
+    if len(named) < len(pictures) or (most is None and len(named) != len(pictures)):
+        raise UserError(f"{labels}: {len(named)} labels for {len(pictures)} images in {images}")
+    named = named[: len(pictures)].astype(np.int64)
+    if not len(named):
+        raise UserError(f"{images}: no images")
+    if named.max() >= CLASSES:
+        raise UserError(f"{labels}: label {named.max()}, expected 0 to {CLASSES - 1}")
+    return Samples(prepared(pictures, 255), named)
+
+
+def _find(directory, name):
+    for path in (directory / name, directory / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise UserError(
+        f"{directory / name}: no such file, nor with .gz",
+        "give the folder with the four idx files of MNIST",
+    )
+
+
+def read_idx(path, magic):
+    """Return the unsigned bytes of an idx file, plain or gzip, with the axes that it declares.
+
+    Raises
+    ------
+    UserError
+        Another magic number, or not as many bytes as the header says.
+    """
+    axes = magic & 0xFF
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            head = file.read(4 + 4 * axes)
+            if len(head) < 4 + 4 * axes:
+                raise UserError(f"{path}: {len(head)} bytes, too short for an idx header")
+            found, *shape = struct.unpack(f">{axes + 1}I", head)
+            if found != magic:
+                raise UserError(
+                    f"{path}: magic number 0x{found:08x}, expected 0x{magic:08x}",
+                    "images and labels may have been swapped, or a .gz file renamed",
+                )
+            data = file.read()
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    wanted = int(np.prod(shape, dtype=object))
+    if len(data) != wanted:
+        raise UserError(
+            f"{path}: {len(data):,} bytes after the header, which promises {wanted:,}",
+            "the file is cut short or damaged: fetch it again",
+        )
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def prepared(images, white):
+    """Return images ``[samples, height, width]`` of 0..``white``, deskewed, uint8 of 0..255.
+
+    Whole numbers, because the last digit of a float may differ between machines, and with it the
+    order of two pixels that are as good as equal.
+    """
+    floats = deskewed(resized(images * (255 / white), SIZE))
+    return np.rint(floats.clip(0, 255)).astype(np.uint8)
+
+
+def resized(images, size):
+    """Return square images at another size: bilinear, averaging where it becomes smaller."""
+    old = images.shape[1]
+    centres = (np.arange(size) + 0.5) * old / size - 0.5
+    weights = 1 - np.abs(np.arange(old) - centres[:, None]) / max(old / size, 1.0)
+    weights = weights.clip(0)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights @ images @ weights.T
+
+
+def deskewed(images):
+    """Return images whose rows are shifted so that the axis of each digit stands upright."""
+    y, x = np.mgrid[: images.shape[1], : images.shape[2]]
+    mass = np.maximum(images.sum(axis=(1, 2)), 1e-9)
+
+    def mean(values):
+        return ((images * values).sum(axis=(1, 2)) / mass)[:, None, None]
+
+    dx, dy = x - mean(x), y - mean(y)
+    slope = mean(dx * dy) / np.maximum(mean(dy * dy), 1e-9)
+    source = x + slope * dy
+    left = np.floor(source).astype(int)
+    part = source - left
+
+    def pixels(columns):
+        inside = (columns >= 0) & (columns < images.shape[2])
+        return np.take_along_axis(images, columns * inside, axis=2) * inside
+
+    return pixels(left) * (1 - part) + pixels(left + 1) * part
+
+
+def rank_order(images, pixels, group):
+    """Return spikes uint8 ``[time, samples, 256]``: the brightest pixels fire once, in that order.
+
+    Parameters
+    ----------
+    images
+        uint8 ``[samples, 16, 16]``; of equal pixels the upper left one fires first.
+    pixels
+        How many fire, a multiple of ``group``.
+    group
+        How many fire in one step.
+    """
+    flat = images.reshape(len(images), -1)
+    order = np.argsort(255 - flat, axis=1, kind="stable")[:, :pixels]
+    spikes = np.zeros((pixels // group, *flat.shape), np.uint8)
+    step = np.arange(pixels) // group
+    spikes[step, np.arange(len(flat))[:, None], order] = 1
+    return spikes

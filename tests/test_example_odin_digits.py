@@ -1,0 +1,128 @@
+"""``examples/odin_digits_learning.py``: digits learned on ODIN, and the files it reads."""
+
+import gzip
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nm_backends.errors import UserError
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+import digits_data
+
+KINDS = {"images-idx3-ubyte": 0x803, "labels-idx1-ubyte": 0x801}
+
+
+def idx(data, magic):
+    return struct.pack(f">{1 + data.ndim}I", magic, *data.shape) + data.tobytes()
+
+
+def mnist_like(folder, train=30, test=12, zipped=False):
+    """Write four files as MNIST has them, with random strokes; return what they hold."""
+    rng, held = np.random.default_rng(0), {}
+    for part, number in (("train", train), ("t10k", test)):
+        images = np.zeros((number, 28, 28), np.uint8)
+        images[:, 6:22, 10:18] = rng.integers(0, 256, (number, 16, 8))
+        labels = rng.integers(0, 10, number).astype(np.uint8)
+        for (kind, magic), data in zip(KINDS.items(), (images, labels), strict=True):
+            content = idx(data, magic)
+            name = f"{part}-{kind}{'.gz' if zipped else ''}"
+            (folder / name).write_bytes(gzip.compress(content) if zipped else content)
+        held[part] = images, labels
+    return held
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_mnist_is_read_from_its_four_files(tmp_path, zipped):
+    held = mnist_like(tmp_path, zipped=zipped)
+    train, test = digits_data.mnist(tmp_path, train=20)
+    assert train.images.shape == (20, 16, 16)
+    assert test.images.shape == (12, 16, 16)
+    assert np.array_equal(train.labels, held["train"][1][:20])
+    assert np.array_equal(test.labels, held["t10k"][1])
+    assert np.array_equal(test.images, digits_data.prepared(held["t10k"][0], 255))
+
+
+def damage(path, how):
+    content = path.read_bytes()
+    if how == "cut":
+        path.write_bytes(content[:-5])
+    elif how == "longer":
+        path.write_bytes(content + b"x")
+    elif how == "magic":
+        path.write_bytes(struct.pack(">I", 0x801) + content[4:])
+    elif how == "short":
+        path.write_bytes(content[:7])
+    elif how == "missing":
+        path.unlink()
+    elif how == "gzip":
+        path.unlink()
+        path.with_name(path.name + ".gz").write_bytes(gzip.compress(content)[:-40])
+    elif how == "no gzip":
+        path.unlink()
+        path.with_name(path.name + ".gz").write_bytes(content)
+    elif how == "size":
+        path.write_bytes(idx(np.zeros((30, 16, 49), np.uint8), 0x803))
+    elif how == "none":
+        path.write_bytes(idx(np.zeros((0, 28, 28), np.uint8), 0x803))
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("cut", "23,515 bytes after the header, which promises 23,520"),
+        ("longer", "23,521 bytes after the header"),
+        ("magic", "magic number 0x00000801, expected 0x00000803"),
+        ("short", "7 bytes, too short for an idx header"),
+        ("missing", "no such file, nor with .gz"),
+        ("gzip", "cannot be read"),
+        ("no gzip", "cannot be read"),
+        ("size", "images of 16x49, not 28x28"),
+        ("none", "no images"),
+    ],
+)
+def test_a_damaged_file_is_named_with_what_is_wrong(tmp_path, how, words):
+    mnist_like(tmp_path)
+    path = tmp_path / "train-images-idx3-ubyte"
+    damage(path, how)
+    with pytest.raises(UserError, match=words) as raised:
+        digits_data.mnist(tmp_path)
+    assert path.name in str(raised.value)
+
+
+def test_labels_must_be_digits_and_as_many_as_images(tmp_path):
+    mnist_like(tmp_path)
+    path = tmp_path / "t10k-labels-idx1-ubyte"
+    path.write_bytes(idx(np.full(12, 10, np.uint8), 0x801))
+    with pytest.raises(UserError, match="label 10, expected 0 to 9"):
+        digits_data.mnist(tmp_path)
+    path.write_bytes(idx(np.zeros(13, np.uint8), 0x801))
+    with pytest.raises(UserError, match="13 labels for 12 images"):
+        digits_data.mnist(tmp_path)
+
+
+def test_resizing_keeps_brightness_and_deskewing_straightens_a_slanted_bar():
+    images = np.random.default_rng(0).random((3, 28, 28))
+    assert digits_data.resized(np.ones((1, 28, 28)), 16) == pytest.approx(1)
+    assert digits_data.resized(images, 28) == pytest.approx(images)
+    bar = np.zeros((1, 16, 16))
+    for row in range(3, 13):
+        bar[0, row, 11 - row // 2] = 1
+    straight = digits_data.deskewed(bar)[0]
+    assert straight.sum() == pytest.approx(bar.sum())
+    assert (straight.sum(axis=0) > 0.5).sum() <= 3 < (bar[0].sum(axis=0) > 0.5).sum()
+
+
+def test_the_rank_order_code_fires_the_brightest_pixels_once_and_first():
+    images = np.random.default_rng(0).permutation(256).astype(np.uint8).reshape(1, 16, 16)
+    spikes = digits_data.rank_order(images, 60, 4)
+    assert spikes.shape == (15, 1, 256)
+    assert (spikes.sum(axis=(1, 2)) == 4).all()
+    flat = images.reshape(-1)
+    for step in range(15):
+        assert set(flat[spikes[step, 0] == 1]) == set(range(255 - 4 * step, 251 - 4 * step, -1))
+    flat_image = np.zeros((1, 16, 16), np.uint8)
+    assert digits_data.rank_order(flat_image, 2, 1)[:, 0].argmax(axis=1).tolist() == [0, 1]
