@@ -14,6 +14,7 @@ from engine_cases import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reference_models.bursts import Undefined
 from reference_models.clocked import Host
 from reference_models.monitor import MonitorBurstReference, MonitorReference
 from test_odin_bursts import HARMLESS, bursting
@@ -29,7 +30,7 @@ from nm_odin.simulator import OdinSimulator, run_batch
 from nm_odin.trace import verify
 from nm_odin.words import read_word, write_word
 
-slow = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+slow = settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
 address = st.sampled_from([0, 7, 8, 100, 248, 255])
 
 
@@ -109,6 +110,8 @@ def test_engine_equals_clocked_model_with_bursts(
     try:
         log = send_timed(simulator, words, host, max_pops=40)
     except UndefinedError:
+        with pytest.raises(Undefined):
+            model.run(words, host)
         return
     model.run(words, host)
     same_outputs(log, model)

@@ -60,6 +60,7 @@ WORK = np.dtype(
         ("dropped", np.int64, NEURONS),
         ("used", np.int64),
         ("out", np.int64, 8 * ROOM),  # event << 8 | address
+        ("cycle", np.int64, ROOM),  # of the outputs, where the engine notes it at once
     ],
     align=True,
 )

@@ -22,17 +22,17 @@ SYNAPSE_WORD = 0xF0
 
 
 @kernel()
-def put_out(config: Any, clock: Any, work: Any, out_cycle: Any, address: int, cycle: int) -> None:
+def put_out(config: Any, clock: Any, work: Any, address: int, cycle: int) -> None:
     """Raise the output request in ``cycle``; the link is busy for a while."""
     work.out[work.used] = work.event << 8 | address
-    out_cycle[work.used] = cycle
+    work.cycle[work.used] = cycle
     work.used += 1
     clock.link_free = cycle + config.output_cycles
 
 
-@kernel()
+@kernel(inline=True)
 def put_out_write(
-    config: Any, clock: Any, neurons: Any, synapses: Any, work: Any, out_cycle: Any, k: int,
+    config: Any, clock: Any, neurons: Any, synapses: Any, work: Any, k: int,
     fired: bool, row: int, written: int,
 ) -> None:  # fmt: skip
     """Put out what the write of neuron ``k`` in the cycle ``clock.now`` calls for.
@@ -48,17 +48,17 @@ def put_out_write(
         `NO_ROW`.
     """
     if config.monitoring:
-        _put_out_state(config, clock, neurons, synapses, work, out_cycle, k, fired, row, written)
+        _put_out_state(config, clock, neurons, synapses, work, k, fired, row, written)
     elif config.from_rows:
         if row != NO_ROW and k == config.row_position:
-            put_out(config, clock, work, out_cycle, row, clock.now + 1)
+            put_out(config, clock, work, row, clock.now + 1)
     elif fired:
-        put_out(config, clock, work, out_cycle, k, clock.now + 1)
+        put_out(config, clock, work, k, clock.now + 1)
 
 
 @kernel()
 def _put_out_state(
-    config: Any, clock: Any, neurons: Any, synapses: Any, work: Any, out_cycle: Any, k: int,
+    config: Any, clock: Any, neurons: Any, synapses: Any, work: Any, k: int,
     fired: bool, row: int, written: int,
 ) -> None:  # fmt: skip
     """Put out the words of the monitoring mode: the neuron's first, then the synapse's.
@@ -69,11 +69,11 @@ def _put_out_state(
     if k == monitored:
         mark = row == monitored if config.from_rows else fired
         state = _neuron_state(neurons, k)
-        put_out(config, clock, work, out_cycle, np.int64(mark) << 7 | state >> 8, cycle)
-        put_out(config, clock, work, out_cycle, state & 0xFF, clock.link_free + 1)
+        put_out(config, clock, work, np.int64(mark) << 7 | state >> 8, cycle)
+        put_out(config, clock, work, state & 0xFF, clock.link_free + 1)
         cycle = clock.link_free + 1
     if written == config.monitored_row and k >> 3 == monitored >> 3:
-        put_out(config, clock, work, out_cycle, _synapse_word(config, synapses), cycle)
+        put_out(config, clock, work, _synapse_word(config, synapses), cycle)
 
 
 @kernel()
@@ -93,7 +93,7 @@ def _synapse_word(config: Any, synapses: Any) -> int:
 
 @kernel()
 def put_out_bistable(
-    config: Any, clock: Any, synapses: Any, work: Any, out_cycle: Any, first: int, last: int
+    config: Any, clock: Any, synapses: Any, work: Any, first: int, last: int
 ) -> None:
     """Put out the monitored synapse in a bistability operation from ``clock.now`` on.
 
@@ -104,7 +104,7 @@ def put_out_bistable(
         return
     words_before = 32 * (config.monitored_row - first) + (config.row_position >> 3)
     cycle = clock.now + 2 * words_before + 2
-    put_out(config, clock, work, out_cycle, _synapse_word(config, synapses), cycle)
+    put_out(config, clock, work, _synapse_word(config, synapses), cycle)
     if words_before != 32 * (last - first + 1) - 1:
         work.tally[STALL] += config.output_cycles
         clock.now += config.output_cycles

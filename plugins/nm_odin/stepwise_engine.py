@@ -78,14 +78,14 @@ def compile_stepwise() -> Any:
 
 @kernel()
 def _write_neuron(
-    config: Any, clock: Any, queues: Any, neurons: Any, synapses: Any, work: Any, out_cycle: Any,
+    config: Any, clock: Any, queues: Any, neurons: Any, synapses: Any, work: Any,
     k: int, weight: int, inhibitory: bool, reference: bool, row: int, written: int,
     burst_end: bool,
 ) -> int:  # fmt: skip
     """Touch neuron ``k`` in the cycle ``clock.now``; queue its spike, see `put_out_write`."""
     event = touch_neuron(neurons, k, weight, inhibitory, reference, burst_end)
     fired = event != 0
-    put_out_write(config, clock, neurons, synapses, work, out_cycle, k, fired, row, written)
+    put_out_write(config, clock, neurons, synapses, work, k, fired, row, written)
     if not (fired and config.closed):
         return FINE
     push(queues, work, k, k)
@@ -101,9 +101,7 @@ def _read_cycle(clock: Any, work: Any) -> None:
 
 
 @kernel()
-def _row(
-    config: Any, clock: Any, queues: Any, neurons: Any, synapses: Any, work: Any, out_cycle: Any
-) -> int:
+def _row(config: Any, clock: Any, queues: Any, neurons: Any, synapses: Any, work: Any) -> int:
     """Serve a neuron event from cycle ``clock.now`` on (state POP_NEUR)."""
     for k in range(NEURONS):
         _read_cycle(clock, work)
@@ -121,7 +119,7 @@ def _row(
         if first:
             exchange_word(queues, neurons, synapses, row, k)
         status = _write_neuron(
-            config, clock, queues, neurons, synapses, work, out_cycle, k, weight,
+            config, clock, queues, neurons, synapses, work, k, weight,
             synapses.inhibitory[row] != 0, False, row, row if first else NO_ROW,
             seen & LAST != 0 and row == k,
         )  # fmt: skip
@@ -134,9 +132,7 @@ def _row(
 
 
 @kernel()
-def _virtual(
-    config: Any, clock: Any, queues: Any, neurons: Any, synapses: Any, work: Any, out_cycle: Any
-) -> int:
+def _virtual(config: Any, clock: Any, queues: Any, neurons: Any, synapses: Any, work: Any) -> int:
     """Serve a virtual event (state POP_VIRT).
 
     When the slot advances between its two cycles, the word of the neuron that was read is written
@@ -157,7 +153,7 @@ def _virtual(
         weight = latched_weight(queues, synapses, k)
         inhibitory, reference = synapses.inhibitory[0] != 0, False
     status = _write_neuron(
-        config, clock, queues, neurons, synapses, work, out_cycle, k, weight, inhibitory,
+        config, clock, queues, neurons, synapses, work, k, weight, inhibitory,
         reference, NO_ROW, NO_ROW, False,
     )  # fmt: skip
     pop(queues, data, held)
@@ -167,7 +163,7 @@ def _virtual(
 
 @kernel()
 def _serve_input(
-    config: Any, clock: Any, queues: Any, neurons: Any, synapses: Any, work: Any, out_cycle: Any,
+    config: Any, clock: Any, queues: Any, neurons: Any, synapses: Any, work: Any,
     operation: int,
 ) -> int:  # fmt: skip
     """Carry out an input event from cycle ``clock.now`` on."""
@@ -182,7 +178,7 @@ def _serve_input(
         first = 0 if kind == BISTABLE_ALL else last
         for row in range(first, last + 1):
             bistable_row(synapses, row)
-        put_out_bistable(config, clock, synapses, work, out_cycle, first, last)
+        put_out_bistable(config, clock, synapses, work, first, last)
         clock.now += config.length[kind]
         return FINE
     weight, inhibitory, written = np.int64(0), False, NO_ROW
@@ -199,7 +195,7 @@ def _serve_input(
         clock.now += 1
         advance(queues, clock.now)
         status = _write_neuron(
-            config, clock, queues, neurons, synapses, work, out_cycle, k, weight, inhibitory,
+            config, clock, queues, neurons, synapses, work, k, weight, inhibitory,
             kind != SYNAPSE, NO_ROW, written, False,
         )  # fmt: skip
         if status != FINE:
@@ -210,7 +206,7 @@ def _serve_input(
 
 @kernel()
 def _serve_queue(
-    config: Any, clock: Any, queues: Any, neurons: Any, synapses: Any, work: Any, out_cycle: Any
+    config: Any, clock: Any, queues: Any, neurons: Any, synapses: Any, work: Any
 ) -> int:
     """Serve what the scheduler shows in WAIT."""
     virtual = head(queues) >> 8 & 31 != 0
@@ -220,13 +216,13 @@ def _serve_queue(
     work.tally[SOPS] += config.sops[kind]
     clock.now += 1
     if virtual:
-        return _virtual(config, clock, queues, neurons, synapses, work, out_cycle)
-    return _row(config, clock, queues, neurons, synapses, work, out_cycle)
+        return _virtual(config, clock, queues, neurons, synapses, work)
+    return _row(config, clock, queues, neurons, synapses, work)
 
 
 @kernel()
 def _accept(
-    config: Any, clock: Any, queues: Any, neurons: Any, synapses: Any, work: Any, out_cycle: Any,
+    config: Any, clock: Any, queues: Any, neurons: Any, synapses: Any, work: Any,
     operation: int, stamps: np.ndarray,
 ) -> int:  # fmt: skip
     """Take an input event in WAIT; the next WAIT is when the host's release has come through."""
@@ -236,7 +232,7 @@ def _accept(
     stamps[ACCEPT] = clock.now
     work.tally[CORE] += 1 if kind <= VIRTUAL else config.length[kind]
     work.tally[SOPS] += config.sops[kind] if kind > VIRTUAL else 0
-    status = _serve_input(config, clock, queues, neurons, synapses, work, out_cycle, operation)
+    status = _serve_input(config, clock, queues, neurons, synapses, work, operation)
     stamps[ACK] = clock.now
     stamps[REQDN] = clock.release_delay + SYNCHRONISER + 1
     clock.now += stamps[REQDN]
@@ -252,7 +248,6 @@ def _run_stepwise(
     queues, config, clock, work = all_queues[0], configs[0], clocks[0], works[0]
     neurons, synapses = all_neurons[0], all_synapses[0]
     out, out_cycle, used = np.empty(4 * ROOM, np.int64), np.empty(4 * ROOM, np.int64), 0
-    cycles = np.empty(ROOM, np.int64)
     work.event = -1
     clock.request = next_request(clock, schedule, 0)
     while True:
@@ -268,7 +263,7 @@ def _run_stepwise(
             work.event, work.budget = following, config.max_pops
             work.tally[:] = 0
             result = _accept(
-                config, clock, queues, neurons, synapses, work, cycles,
+                config, clock, queues, neurons, synapses, work,
                 np.int64(operations[following]), stamps[following],
             )  # fmt: skip
             clock.request = next_request(clock, schedule, following + 1)
@@ -276,7 +271,7 @@ def _run_stepwise(
             result = (
                 LIVELOCK
                 if work.budget == 0
-                else _serve_queue(config, clock, queues, neurons, synapses, work, cycles)
+                else _serve_queue(config, clock, queues, neurons, synapses, work)
             )
             work.budget -= 1
         elif pending or queues.pending:
@@ -294,7 +289,7 @@ def _run_stepwise(
             break
         out, out_cycle = grow(out, used, ROOM), grow(out_cycle, used, ROOM)
         out[used : used + work.used] = work.out[: work.used]
-        out_cycle[used : used + work.used] = cycles[: work.used]
+        out_cycle[used : used + work.used] = work.cycle[: work.used]
         used += work.used
         stamps[work.event, DONE] = clock.now
         counts[work.event] = work.tally
