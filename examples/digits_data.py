@@ -29,14 +29,15 @@ class Samples(NamedTuple):
     labels: np.ndarray
 
 
-def scikit_digits():
-    """Return scikit-learn's digits, upsampled: `Samples` to train with, `Samples` to test with."""
+def scikit_digits(train=None):
+    """Return scikit-learn's digits: `Samples` to train with (all or the first), those to test."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     images, labels = prepared(digits.images, 16), digits.target.astype(np.int64)
-    train, test = slice(None, -TEST_DIGITS), slice(-TEST_DIGITS, None)
-    return Samples(images[train], labels[train]), Samples(images[test], labels[test])
+    first = slice(None, -TEST_DIGITS)
+    trained = Samples(images[first][:train], labels[first][:train])
+    return trained, Samples(images[-TEST_DIGITS:], labels[-TEST_DIGITS:])
 
 
 def mnist(directory, train=6000):

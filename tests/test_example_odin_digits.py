@@ -1,6 +1,7 @@
 """``examples/odin_digits_learning.py``: digits learned on ODIN, and the files it reads."""
 
 import gzip
+import json
 import struct
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from nm_backends.errors import UserError
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 import digits_data
+import odin_digits_learning as example
 
 KINDS = {"images-idx3-ubyte": 0x803, "labels-idx1-ubyte": 0x801}
 
@@ -126,3 +128,72 @@ def test_the_rank_order_code_fires_the_brightest_pixels_once_and_first():
         assert set(flat[spikes[step, 0] == 1]) == set(range(255 - 4 * step, 251 - 4 * step, -1))
     flat_image = np.zeros((1, 16, 16), np.uint8)
     assert digits_data.rank_order(flat_image, 2, 1)[:, 0].argmax(axis=1).tolist() == [0, 1]
+
+
+def results(capsys, *options):
+    example.main(["--json", *options])
+    return json.loads(capsys.readouterr().out)
+
+
+def test_learning_beats_chance_and_random_weights_and_repeats_to_the_bit(capsys):
+    options = ("--seeds", "1", "--epochs", "1", "--samples", "600")
+    first = results(capsys, *options)
+    assert first["train"] == 600
+    assert first["test"] == 360
+    assert first["once"]["mean"] > 0.6
+    assert first["random"]["mean"] < 0.3
+    assert first["ridge"] > first["once"]["mean"]
+    assert first["curve"][0]["samples"] == 0
+    assert first["curve"][-1] == {"samples": 600, **first["once"]}
+    assert results(capsys, *options) == first
+    other = example.learn(1, *coded(digits_data.scikit_digits(100)), 1)
+    assert other["synapses"] != first["seeds"][0]["synapses"]
+
+
+def coded(parts):
+    made = (example.BRIGHTEST, example.PER_STEP)
+    return [(digits_data.rank_order(part.images, *made), part.labels) for part in parts]
+
+
+def test_histories_of_two_runs_are_equal():
+    (spikes, labels), _ = coded(digits_data.scikit_digits(80))
+    start = np.random.default_rng(0).integers(0, 8, (256, 10))
+    programs = [example.compiled(start) for _ in range(2)]
+    histories = [p.learn(spikes, labels, epochs=2, options=example.RULE) for p in programs]
+    assert histories[0].to_json() == histories[1].to_json()
+    memories = [p.image.memories["synapse"] for p in programs]
+    assert np.array_equal(*memories)
+    assert np.array_equal(example.weights_of(example.compiled(start)), start)
+
+
+def test_files_of_mnist_go_the_same_way_and_the_curve_is_drawn(tmp_path, capsys):
+    parts = zip(("train", "t10k"), (slice(0, 300), slice(300, 500)), strict=True)
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = np.rint(digits_data.resized(digits.images * 255 / 16, 28)).astype(np.uint8)
+    for part, which in parts:
+        data = (images[which], digits.target[which].astype(np.uint8))
+        for (kind, magic), content in zip(KINDS.items(), data, strict=True):
+            (tmp_path / f"{part}-{kind}").write_bytes(idx(content, magic))
+    picture = tmp_path / "curve.png"
+    found = results(
+        capsys, "--mnist", str(tmp_path), "--seeds", "2", "--epochs", "2", "--out", str(picture)
+    )
+    assert found["source"] == f"MNIST in {tmp_path}"
+    assert [found["train"], found["test"]] == [300, 200]
+    assert found["last"]["mean"] > 0.5
+    assert len(found["seeds"]) == 2
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert "random weights" in example.table(found)
+
+
+def test_a_wrong_command_line_says_what_is_wrong(tmp_path, capsys):
+    for line, words in (
+        (["--mnist", str(tmp_path)], "no such file, nor with .gz"),
+        (["--seeds", "0"], "--seeds 0: expected 1 or more"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            example.main(line)
+        assert stopped.value.code == 2
+        assert words in capsys.readouterr().err
