@@ -2,7 +2,9 @@
 
 No spikes go out then, but the state of one neuron (SPI_MONITOR_NEUR_ADDR) each time it is written,
 in two words, and the synapse to it from one row (SPI_MONITOR_SYN_ADDR) each time its memory word is
-written, in one word. Where both happen at once the neuron comes first (``aer_out.v``).
+written, in one word. Where both happen at once the neuron comes first. The chip's documentation
+says "changes" where the RTL looks at writes only (``aer_out.v``): a row, a time reference, a
+virtual or a single-synapse event sends words also when it changes nothing.
 
 ====== ===== ===== ===== ========= ============= ==========================
 word   bit 7 bit 6 bit 5 bits 4..2 bits 1..0     neuron

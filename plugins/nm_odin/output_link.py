@@ -14,7 +14,7 @@ import numpy as np
 from nm_backends.eventcore.machine import STALL
 from nm_backends.fixed import kernel
 
-__all__ = ["NO_ROW", "SYNAPSE_WORD", "put_out", "put_out_bistable", "put_out_write"]
+__all__ = ["NO_ROW", "SYNAPSE_WORD", "put_out_bistable", "put_out_write"]
 
 NO_ROW = -1
 SYNAPSE_WORD = 0xF0
@@ -22,7 +22,7 @@ SYNAPSE_WORD = 0xF0
 
 
 @kernel()
-def put_out(config: Any, clock: Any, work: Any, address: int, cycle: int) -> None:
+def _put_out(config: Any, clock: Any, work: Any, address: int, cycle: int) -> None:
     """Raise the output request in ``cycle``; the link is busy for a while."""
     work.out[work.used] = work.event << 8 | address
     work.cycle[work.used] = cycle
@@ -51,9 +51,9 @@ def put_out_write(
         _put_out_state(config, clock, neurons, synapses, work, k, fired, row, written)
     elif config.from_rows:
         if row != NO_ROW and k == config.row_position:
-            put_out(config, clock, work, row, clock.now + 1)
+            _put_out(config, clock, work, row, clock.now + 1)
     elif fired:
-        put_out(config, clock, work, k, clock.now + 1)
+        _put_out(config, clock, work, k, clock.now + 1)
 
 
 @kernel()
@@ -69,11 +69,11 @@ def _put_out_state(
     if k == monitored:
         mark = row == monitored if config.from_rows else fired
         state = _neuron_state(neurons, k)
-        put_out(config, clock, work, np.int64(mark) << 7 | state >> 8, cycle)
-        put_out(config, clock, work, state & 0xFF, clock.link_free + 1)
+        _put_out(config, clock, work, np.int64(mark) << 7 | state >> 8, cycle)
+        _put_out(config, clock, work, state & 0xFF, clock.link_free + 1)
         cycle = clock.link_free + 1
     if written == config.monitored_row and k >> 3 == monitored >> 3:
-        put_out(config, clock, work, _synapse_word(config, synapses), cycle)
+        _put_out(config, clock, work, _synapse_word(config, synapses), cycle)
 
 
 @kernel()
@@ -104,7 +104,7 @@ def put_out_bistable(
         return
     words_before = 32 * (config.monitored_row - first) + (config.row_position >> 3)
     cycle = clock.now + 2 * words_before + 2
-    put_out(config, clock, work, _synapse_word(config, synapses), cycle)
+    _put_out(config, clock, work, _synapse_word(config, synapses), cycle)
     if words_before != 32 * (last - first + 1) - 1:
         work.tally[STALL] += config.output_cycles
         clock.now += config.output_cycles
