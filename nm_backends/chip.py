@@ -147,6 +147,12 @@ class Backend(Protocol):
 
     ``check_program(program) -> list[str]``
         Name everything in a loaded program that would lead the kernels astray (`artifact.load`).
+    ``learner(program, options)``
+        What trains a program by the chip's rule (an `nm_backends.learn.Learner`), for
+        ``program.learn``.
+    ``weights_of(program, node) -> numpy.ndarray``
+        Weights of a Linear or Affine node as the image holds them, in the user's units, for
+        ``program.weights`` and ``program.to_nir``.
     ``plan_events(program, spikes)``
         The events that drive the chip (an `nm_backends.aer.EventPlan`), for `export`.
     ``restore_stream(image, neurons) -> list[Transaction]``

@@ -48,13 +48,15 @@ class Epoch:
 class History:
     """The outcome of ``program.learn``: one `Epoch` before the first pass and after each.
 
-    ``measured_on`` says which samples the accuracies are of, ``options`` what drove the learning.
+    ``measured_on`` and ``readout`` say what the accuracies are of, ``options`` what drove the
+    learning.
     """
 
     chip: str
     nodes: tuple[str, ...]
     epochs: list[Epoch] = field(default_factory=list)
     measured_on: str = "training samples"
+    readout: str = "count"
     options: Any = None
 
     @property
@@ -73,6 +75,8 @@ class History:
             "chip": self.chip,
             "learning": list(self.nodes),
             "measured_on": self.measured_on,
+            "readout": self.readout,
+            "options": vars(self.options) if self.options is not None else None,
             "epochs": [
                 {
                     "accuracy": e.accuracy,
@@ -87,7 +91,8 @@ class History:
         }
 
     def __str__(self) -> str:
-        head = f"{self.chip} learned {', '.join(self.nodes)} (accuracy: {self.measured_on})"
+        measured = f"accuracy: {self.measured_on}, {self.readout}"
+        head = f"{self.chip} learned {', '.join(self.nodes)} ({measured})"
         lines = [head, "", "epoch  accuracy  mean weight  saturated  changed"]
         for i, e in enumerate(self.epochs):
             accuracy = "-" if e.accuracy is None else f"{e.accuracy:.1%}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nm_backends.errors import UserError
 from nm_backends.files import atomic_write
 
 if TYPE_CHECKING:
@@ -15,7 +16,15 @@ if TYPE_CHECKING:
     from nm_backends.program import Program
     from nm_backends.result import Result
 
-__all__ = ["crossbar", "draw_crossbar", "draw_history", "draw_membranes", "draw_raster", "picture"]
+__all__ = [
+    "crossbar",
+    "draw_crossbar",
+    "draw_history",
+    "draw_membranes",
+    "draw_raster",
+    "picture",
+    "save_history",
+]
 
 INSTALL = 'pip install "nm-backends[plot]"'
 
@@ -143,3 +152,19 @@ def draw_history(history: History, axes: Any = None) -> Any:
     right.set_ylabel("mean plastic weight (stored value)", color="C1")
     axes.set_title(f"{history.chip} learning {', '.join(history.nodes)}")
     return axes
+
+
+def save_history(history: History, path: str | os.PathLike[str]) -> None:
+    """Draw a history into a PNG file.
+
+    Raises
+    ------
+    UserError
+        When matplotlib is not installed.
+    """
+    try:
+        axes = draw_history(history)
+    except ImportError:
+        raise UserError(f"{path}: matplotlib is not installed", INSTALL) from None
+    with atomic_write(path) as aside:
+        axes.figure.savefig(aside, format="png", dpi=110)

@@ -15,6 +15,8 @@ from nm_backends.network import Network
 from nm_backends.rules import Report
 
 if TYPE_CHECKING:
+    import nir
+
     from nm_backends.history import History
     from nm_backends.result import Result
 
@@ -171,7 +173,8 @@ class Program:
         options: Any = None,
         validation: tuple[Any, Any] | None = None,
         shuffle: int | None = None,
-        progress: Callable[[int], None] | None = None,
+        readout: Literal["count", "first"] = "count",
+        progress: Callable[[int], None] | bool | None = None,
     ) -> History:
         """Train on the chip, with the chip's own rule; the image then holds what was learned.
 
@@ -190,8 +193,13 @@ class Program:
             Spikes and labels for the accuracies of the history; by default the training samples.
         shuffle
             Seed of a new random order of samples in every pass; None keeps their order.
+        readout
+            What the accuracies go by: ``count``, the neuron that fires most; ``first``, the one
+            that fires first, as in rank-order coding. Among equals the lowest index wins; a
+            sample without a spike counts as wrong.
         progress
-            Called with the number of samples that were learned since the last call.
+            None shows a progress bar on stderr where a person is watching, False none; a function
+            is called with the number of samples that were learned since the last call.
 
         Raises
         ------
@@ -200,7 +208,55 @@ class Program:
         """
         from nm_backends.learn import learn_program
 
-        return learn_program(self, spikes, targets, epochs, options, validation, shuffle, progress)
+        return learn_program(
+            self, spikes, targets, epochs, options, validation, shuffle, readout, progress
+        )
+
+    def weights(self, node: str) -> np.ndarray:
+        """Return the weights of a Linear or Affine node as the image holds them now.
+
+        Parameters
+        ----------
+        node
+            Name of the NIR node.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64 ``[outputs, inputs]`` as in NIR, in the user's units.
+
+        Raises
+        ------
+        UserError
+            There is no such node, or its weights were joined with those of others.
+        """
+        from nm_backends.readback import weights
+
+        return weights(self, node)
+
+    def to_nir(self, model: Any) -> nir.NIRGraph:
+        """Return the model with the weights that the chip has learned.
+
+        Parameters
+        ----------
+        model
+            What the program was compiled from: a path, a ``nir.NIRGraph`` or a model that a
+            frontend knows. It is not changed.
+
+        Returns
+        -------
+        nir.NIRGraph
+            A copy in which the layers of ``options.learn`` have the weights of the image, in the
+            user's units. All other layers keep the weights of the model.
+
+        Raises
+        ------
+        UserError
+            The program does not learn, or the model is not the one that it was compiled from.
+        """
+        from nm_backends.readback import learned_graph
+
+        return learned_graph(self, model)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the program to a ``.nmb`` file; see `nm_backends.load`."""

@@ -8,6 +8,7 @@ from reference_models.odin import OdinReference
 import nm_backends as nmb
 from nm_backends.errors import UserError
 from nm_backends.program import CompileOptions
+from nm_backends.rules import CompileError
 from nm_odin.learning_options import OdinLearning
 from nm_odin.simulator import OdinSimulator
 from nm_odin.training import Trainer
@@ -201,5 +202,30 @@ def test_a_chip_or_a_crossbar_that_cannot_hold_it_says_so():
     with pytest.raises(UserError, match="synapses of tinyodin cannot change"):
         nmb.compile(net, "tinyodin", options=CompileOptions(learn=("fc",)))
     wide = single(np.zeros((300, 2)), threshold=8.0)
-    with pytest.raises(UserError, match="300 rows are needed, odin has 256"):
+    with pytest.raises(CompileError, match="300 rows are needed with fc learning") as caught:
         nmb.compile(wide, "odin", options=CompileOptions(learn=("fc",)))
+    assert caught.value.report.codes == {"ODIN025"}
+
+
+def test_a_layer_that_learns_is_told_what_it_costs():
+    both = compiled(np.random.default_rng(0).integers(-7, 8, (INPUTS, NEURONS)).astype(float))
+    assert "ODIN026" in both.report.codes
+    assert "ODIN026" not in compiled().report.codes
+    net = single(np.ones((INPUTS, NEURONS)), threshold=8.0)
+    options = CompileOptions(learn=("fc",))
+    calibrated = nmb.compile(net, "odin", calibrate=samples()[0], options=options)
+    assert "ODIN027" in calibrated.report.codes
+
+
+def test_the_first_spike_decides_where_it_is_asked_to():
+    weights = np.zeros((INPUTS, NEURONS))
+    weights[1:3, 1], weights[2:7, 2] = 7, 7
+    spikes = np.zeros((5, 3, INPUTS), np.uint8)
+    spikes[0, 0, 1] = spikes[2:5, 0, 3:6] = 9  # neuron 1 first, then 2 again and again
+    spikes[1, 1, 2] = 9  # both at once
+    for readout, right in (("count", [2, 1, 0]), ("first", [1, 1, 0])):
+        history = compiled(weights).learn(spikes, np.array(right), readout=readout)
+        assert history.epochs[0].accuracy == pytest.approx(2 / 3)  # who is silent is never right
+        assert history.readout == readout
+    with pytest.raises(UserError, match="expected count or first"):
+        compiled().learn(spikes, np.array(right), readout="last")

@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "models",
     "compile": "models",
     "run": "run",
+    "learn": "learn",
     "export": "export",
     "verify": "verify",
     "explain": "explain",

@@ -109,6 +109,12 @@ def check_command(model: str, chip: str, as_json: bool, **given: Any) -> None:
     show_default=True,
     help="Test thresholds once, at the end of a time step.",
 )
+@click.option(
+    "--learn",
+    multiple=True,
+    metavar="NODE",
+    help="A layer whose synapses may learn on the chip (repeatable); see nmb learn.",
+)
 @discretisation_options
 @json_option
 def compile_command(
@@ -120,6 +126,7 @@ def compile_command(
     scale: Any,
     row_pairs: Any,
     settle: Any,
+    learn: tuple[str, ...],
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -137,7 +144,7 @@ def compile_command(
     check_output(output, model, calibrate)
     spikes = read_spikes(calibrate).spikes if calibrate else None
     with progress("compiling", 1, quiet=as_json):
-        options = CompileOptions(order, scale, row_pairs, settle)
+        options = CompileOptions(order, scale, row_pairs, settle, learn)
         program = compile_model(model, chip, discretisation, spikes, options)
         program.save(output)
     if as_json:

@@ -16,7 +16,7 @@ import numpy as np
 from nm_backends.errors import UserError
 from nm_backends.files import atomic_write
 
-__all__ = ["SpikeFile", "check_output", "naming", "read_spikes", "write_arrays"]
+__all__ = ["SpikeFile", "check_output", "naming", "read_spikes", "read_targets", "write_arrays"]
 
 LIMIT = 2 << 30  # bytes of one array
 EXPECTED = (
@@ -52,10 +52,27 @@ def read_spikes(path: str) -> SpikeFile:
     UserError
         Naming the file, what is in it, and what was expected.
     """
+    spikes, labels = _opened(path)
+    _check_spikes(path, spikes)
+    if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
+        raise UserError(
+            f"{path}: labels are {labels.dtype}{list(labels.shape)}",
+            "expected one integer per sample; leave the array out if there are none",
+        )
+    return SpikeFile(path, spikes, labels)
+
+
+def read_targets(path: str) -> np.ndarray:
+    """Read what should come out: labels ``[batch]``, or spikes ``[time, batch, neurons]``."""
+    targets, labels = _opened(path)
+    return targets if labels is None else labels
+
+
+def _opened(path: str) -> tuple[np.ndarray, np.ndarray | None]:
     if os.path.isdir(path):
         raise UserError(f"{path}: is a directory", EXPECTED)
     try:
-        spikes, labels = _load(path)
+        return _load(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file", EXPECTED) from None
     except OSError as error:
@@ -65,13 +82,6 @@ def read_spikes(path: str) -> SpikeFile:
     except BROKEN as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path}: not a readable array file ({reason})", EXPECTED) from None
-    _check_spikes(path, spikes)
-    if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
-        raise UserError(
-            f"{path}: labels are {labels.dtype}{list(labels.shape)}",
-            "expected one integer per sample; leave the array out if there are none",
-        )
-    return SpikeFile(path, spikes, labels)
 
 
 def _load(path: str) -> tuple[np.ndarray, np.ndarray | None]:

@@ -84,6 +84,12 @@ class CrossbarBackend:
         """Run the image on spikes uint8 ``[time, batch, input channels]``, bit for bit."""
         return runner.execute(self.chip, program, spikes, record, threads)
 
+    def weights_of(self, program: Program, node: str) -> np.ndarray:
+        """Return the weights of a node as the image holds them, float64 ``[outputs, inputs]``."""
+        from nm_backends.crossbar.readback import weights_of
+
+        return weights_of(self.chip, program, node)
+
     def check_program(self, program: Program) -> list[str]:
         """Name what is wrong with the layout of a program from a file."""
         return runner.check_layout(self.chip, program)

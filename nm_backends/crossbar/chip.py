@@ -61,6 +61,8 @@ class CrossbarChip:
         The chip's rules by the name of the shared finding, see `nm_backends.crossbar.rules`.
     pack
         Makes the image of a core.
+    unpack
+        Returns the signed weights that an image holds, int16 ``[row, neuron]``.
     row_event
         AER word of a spike event of row 0; row ``r`` is ``row_event + r * row_step``.
     leak_event
@@ -74,6 +76,7 @@ class CrossbarChip:
     spec: ChipSpec
     rules: Mapping[str, Rule]
     pack: Callable[[CoreContents], Image]
+    unpack: Callable[[Image], np.ndarray]
     row_event: int
     row_step: int
     leak_event: int

@@ -104,7 +104,12 @@ def _limits(chip: CrossbarChip, wiring: Wiring) -> np.ndarray:
 def _by_range(chip: CrossbarChip, wiring: Wiring) -> Quantized:
     limits = _limits(chip, wiring)
     form = chip.spec.weights
-    return quantize_maxabs(wiring.weights, wiring.threshold, wiring.strict, form, limits)
+    made = quantize_maxabs(wiring.weights, wiring.threshold, wiring.strict, form, limits)
+    for _, span in wiring.spans():
+        if wiring.plastic[:, span].any():  # neurons that learn by one rule share one scale
+            made.scale[span] = made.scale[span].min()
+    integers = np.rint(wiring.weights * made.scale)
+    return Quantized(np.clip(integers, form.minimum, form.maximum).astype(np.int64), made.scale)
 
 
 def _calibrated(chip: CrossbarChip, wiring: Wiring, target: Target) -> Quantized:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SLOTS", "CoreRun", "check_layout", "execute", "run_coded", "run_core"]
 
-_PLACES = {"address": "i", "copy": "i", "lift": "i"}
+_PLACES = {"address": "i", "copy": "i", "lift": "i", "scale": "f"}
 BY_ADDRESS = "dropped_by_address"
 _EVENTS_AT_ONCE = 1 << 25
 SLOTS = {"slot_word": "u", "slot_channel": "i", "slot_count": "i", "slot_delay": "i"}
@@ -209,12 +209,14 @@ def check_layout(chip: CrossbarChip, program: Program) -> list[str]:
     for name, kind in {**SLOTS, **_PLACES, **rows_of}.items():
         array = layout[name]
         if array.ndim != 1 or array.dtype.kind != kind or array.dtype.itemsize > 8:
-            return [f"{name}: {array.dtype}{list(array.shape)}, expected a list of integers"]
+            return [f"{name}: {array.dtype}{list(array.shape)}, expected a list of numbers"]
     neurons = sum(p.size for p in network.neurons)
     if {layout[name].size for name in _PLACES} != {neurons}:
         found.append(f"{', '.join(_PLACES)}: expected {neurons} neurons")
     elif _outside(layout["lift"], 0, 1 << 12):
         found.append("lift: out of range")
+    elif not (np.isfinite(layout["scale"]) & (layout["scale"] > 0)).all():
+        found.append("scale: not a positive number")
     elif _outside(layout["address"], 0, spec.neurons) or _outside(layout["copy"], -1, spec.neurons):
         found.append("address, copy: a neuron that the chip does not have")
     elif _twice(np.concatenate([layout["address"], layout["copy"][layout["copy"] >= 0]])):

@@ -19,7 +19,7 @@ from nm_backends.crossbar.wiring import Wiring
 from nm_backends.network import Network
 from nm_backends.rules import Diagnostic
 
-__all__ = ["findings"]
+__all__ = ["findings", "learning_findings"]
 
 _COARSE = 0.5  # share of weights that become 0
 _OFTEN = 0.9  # spikes per step and neuron
@@ -68,6 +68,32 @@ def findings(
             source=chip.spec.quantities["scheduler_depth"].source,
             hint="lower the activity, or let fewer neurons fire together",
         )
+
+
+def learning_findings(
+    chip: CrossbarChip, wiring: Wiring, integers: Integers, calibration: bool
+) -> Iterator[Diagnostic]:
+    """Yield what a layer that learns should know about its chip."""
+    for name, span in wiring.spans():
+        learns = wiring.plastic[:, span]
+        if not learns.any():
+            continue
+        weights = np.where(learns, integers.weights[:, span], 0)
+        both = (weights < 0).any(axis=1) & (weights > 0).any(axis=1)
+        if chip.row_pairs and both.any():
+            yield chip.rules["learning_signs"].at(
+                f"{both.sum()} of {learns.any(axis=1).sum()} inputs have weights of both signs: "
+                "the rule moves their excitatory and inhibitory synapses alike",
+                node=name,
+                found=f"{both.sum()} inputs with two rows",
+                limit="one sign per row, not learned",
+                source=chip.spec.sources[0],
+                hint="start the layer that learns from weights of one sign",
+            )
+        if calibration:
+            yield chip.rules["learning_not_calibrated"].at(
+                "the calibration spikes were not used: a layer learns", node=name
+            )
 
 
 def _coarse(chip: CrossbarChip, wiring: Wiring, integers: Integers) -> Iterator[Diagnostic]:

@@ -41,8 +41,9 @@ class Plan:
     ``layout`` holds ``slot_word`` uint32, ``slot_channel`` int64 (-1: constant), ``slot_count``
     int64 (events per spike, or per step), ``slot_delay`` int64, and ``address``, ``copy`` int64
     ``[neurons]``; ``row_source``, ``row_sign`` int64 ``[rows]`` say who uses a row (source index,
-    -1 nobody, -2 bias, -3 trigger); ``lift`` int64 ``[neurons]`` is what membranes are above their
-    meaning at the end of a step, see `Integers.settle`.
+    -1 nobody, -2 bias, -3 trigger); ``scale`` float64 ``[neurons]`` is chip units per user unit;
+    ``lift`` int64 ``[neurons]`` is what membranes are above their meaning at the end of a step, see
+    `Integers.settle`.
     """
 
     contents: CoreContents
@@ -94,6 +95,7 @@ def plan(wiring: Wiring, integers: Integers, chip: CrossbarChip, choices: Choice
     layout = _words(chip, [driven, trigger], bool((integers.leak + lift).any()))
     layout |= {
         "lift": lift,
+        "scale": integers.scale,
         "address": placed.address,
         "copy": placed.copy,
         "row_source": row_source,

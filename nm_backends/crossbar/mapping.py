@@ -8,7 +8,7 @@ import numpy as np
 
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.choose import Chosen, by_trial, by_weights, demanded_rows
-from nm_backends.crossbar.findings import findings
+from nm_backends.crossbar.findings import findings, learning_findings
 from nm_backends.crossbar.integers import Integers
 from nm_backends.crossbar.layout import Plan, plan
 from nm_backends.crossbar.trials import Outcome, Target, Trials, agreement, readout_agreement
@@ -17,7 +17,7 @@ from nm_backends.errors import UserError
 from nm_backends.fit import population_fit
 from nm_backends.network import Network
 from nm_backends.program import CompileOptions, Fit, Mapping, Resource
-from nm_backends.rules import Report
+from nm_backends.rules import CompileError, Report
 
 __all__ = ["map_network"]
 
@@ -52,16 +52,11 @@ def map_network(
         target = Target.of(network, wiring, _some(calibration))
         chosen = by_trial(chip, wiring, options, target)
         outcome = Trials(chip, wiring, target).run(chosen.integers, chosen.choices)
-    rows = demanded_rows(chip, wiring, chosen.integers, chosen.choices)
-    if rows > chip.spec.rows:  # weights of 0 that learn need rows, which the rules do not count
-        raise UserError(
-            f"learn={options.learn!r}: {rows} rows are needed, {chip.spec.name} has "
-            f"{chip.spec.rows}",
-            "fewer inputs, or weights of one sign in each row of a layer that learns",
-        )
+    _refuse_rows(chip, network, wiring, chosen, options)
     made = plan(wiring, chosen.integers, chip, chosen.choices)
     report = Report(chip.spec.name, network.source)
     report.extend(findings(chip, network, wiring, chosen.integers, target, outcome))
+    report.extend(learning_findings(chip, wiring, chosen.integers, calibration is not None))
     return Mapping(
         chip.pack(made.contents),
         made.layout,
@@ -70,6 +65,26 @@ def map_network(
         report,
         _metadata(wiring, chosen, target, outcome),
     )
+
+
+def _refuse_rows(
+    chip: CrossbarChip, network: Network, wiring: Wiring, chosen: Chosen, options: CompileOptions
+) -> None:
+    """Weights of 0 that learn need rows, which the rules do not count."""
+    rows = demanded_rows(chip, wiring, chosen.integers, chosen.choices)
+    if rows > chip.spec.rows:
+        report = Report(chip.spec.name, network.source)
+        report.add(
+            chip.rules["learning_rows"].at(
+                f"{rows} rows are needed with {', '.join(options.learn)} learning",
+                node=options.learn[0],
+                found=f"{rows} rows",
+                limit=f"{chip.spec.rows} rows",
+                source=chip.spec.sources[0],
+                hint="fewer inputs, or weights of one sign in a layer that learns",
+            )
+        )
+        raise CompileError(report)
 
 
 def _some(calibration: np.ndarray) -> np.ndarray:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = [
     "always_firing",
     "coarse_weights",
+    "learning_not_calibrated",
+    "learning_rows",
+    "learning_signs",
     "low_agreement",
     "negative_charge_lost",
     "never_idle",
@@ -97,5 +100,35 @@ def never_idle(network: Network, spec: ChipSpec) -> Iterable[dict[str, Any]]:
     On the chip a spike is executed at once: recurrent excitation that lasts for many steps of the
     model takes place within a single one here, and the chip never becomes idle. Raise thresholds,
     weaken recurrent excitation, or give it inhibition.
+    """
+    return ()
+
+
+def learning_rows(network: Network, spec: ChipSpec) -> Iterable[dict[str, Any]]:
+    """A layer that learns needs more rows than the crossbar has.
+
+    Every input of a layer that learns has a row, also where all its weights are 0 so far, as they
+    may grow; where the sign belongs to the row, an input with weights of both signs has two. Use
+    fewer inputs, or first weights of one sign.
+    """
+    return ()
+
+
+def learning_signs(network: Network, spec: ChipSpec) -> Iterable[dict[str, Any]]:
+    """Inputs of a layer that learns have weights of both signs.
+
+    The sign belongs to the row and cannot be learned: the input has an excitatory and an inhibitory
+    row, and the synapses of both learn by the same rule, which knows no signs. Where the rule lets
+    synapses grow, inhibition grows as excitation does and the two cancel. Start a layer that learns
+    from weights of one sign.
+    """
+    return ()
+
+
+def learning_not_calibrated(network: Network, spec: ChipSpec) -> Iterable[dict[str, Any]]:
+    """Calibration spikes are not used in a program that learns.
+
+    Calibration fits thresholds and weights to what the model does. A layer that learns leaves these
+    weights, so weights become integers by their range alone, in all layers.
     """
     return ()

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 from nm_backends.crossbar.reported import (
     always_firing,
     coarse_weights,
+    learning_not_calibrated,
+    learning_rows,
+    learning_signs,
     low_agreement,
     negative_charge_lost,
     never_idle,
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from nm_backends.chip import ChipSpec
     from nm_backends.network import Network
 
-__all__ = ["ROW_SIGNS", "SHARED", "UNSIGNED", "Finding", "bind"]
+__all__ = ["LEARNING", "LOOPS", "ROW_SIGNS", "SHARED", "UNSIGNED", "Finding", "bind"]
 
 Finding = Callable[["Network", "ChipSpec"], Iterable[dict[str, Any]]]
 _EXACT = 1e-12
@@ -447,3 +450,8 @@ UNSIGNED: tuple[tuple[Severity, Finding], ...] = (
     ("warning", negative_charge_lost),
 )
 LOOPS: tuple[tuple[Severity, Finding], ...] = (("error", never_idle),)
+LEARNING: tuple[tuple[Severity, Finding], ...] = (
+    ("error", learning_rows),
+    ("warning", learning_signs),
+    ("info", learning_not_calibrated),
+)

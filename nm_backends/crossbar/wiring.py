@@ -144,14 +144,14 @@ def learning(network: Network, nodes: Sequence[str]) -> list[Projection]:
         if not into:
             known = sorted({node for p in network.projections for node in p.nodes})
             raise UserError(
-                f"learn={name!r}: no such weight node in {network.source}",
+                f"node {name!r}: no such weight node in {network.source}",
                 f"it has {', '.join(known) or 'none'}",
             )
         if len(into) > 1 or into[0].nodes != (name,):
             raise UserError(
-                f"learn={name!r}: the node became {', '.join(p.name for p in into)} together with "
+                f"node {name!r} became {', '.join(p.name for p in into)} together with "
                 f"{', '.join(sorted({n for p in into for n in p.nodes} - {name})) or 'nothing'}",
-                "a layer that learns is one Linear or Affine node between two populations",
+                "to learn or be read back, a layer is one Linear or Affine node by itself",
             )
         found += into
     return found

@@ -9,7 +9,7 @@ from nm_backends.eventcore.words import insert
 from nm_backends.image import Image
 from nm_odin.spec import NEURON_FIELDS, SPEC
 
-__all__ = ["pack", "pack_neurons", "pack_synapses"]
+__all__ = ["pack", "pack_neurons", "pack_synapses", "unpack"]
 
 _FIELD = {field.name: field for field in NEURON_FIELDS}
 _QUIET = 2 ** _FIELD["thr"].width - 1
@@ -68,3 +68,10 @@ def pack_neurons(fields: dict[str, np.ndarray]) -> np.ndarray:
 def pack_synapses(weights: np.ndarray) -> np.ndarray:
     """Return nibbles uint8 ``[pre, post]``, mapping bit 1, from weights -7..7 (sign: the row's)."""
     return np.asarray(_MAPPED | np.abs(weights.astype(np.int64)), np.uint8)
+
+
+def unpack(image: Image) -> np.ndarray:
+    """Return the weights of an image, the sign of their row included, int16 ``[pre, post]``."""
+    sizes = (image.memories["synapse"] & (_MAPPED - 1)).astype(np.int16)
+    inhibitory = np.asarray(image.registers["SPI_SYN_SIGN"], bool)
+    return np.asarray(np.where(inhibitory[:, None], -sizes, sizes))

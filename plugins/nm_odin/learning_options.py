@@ -24,6 +24,10 @@ class OdinLearning:
     below and ``ca_theta1 <= Ca < ca_theta2``, with membrane and calcium as the last event of the
     neuron left them (ODIN RTL, ``sdsp_update.v``; Brader, Senn and Fusi 2007).
 
+    The defaults are those of ``examples/odin_digits_learning.py``: with ``ca_theta1`` = 1 a neuron
+    learns only once it has fired in the sample, so that wrong ones that fire are pushed down. They
+    suit inputs of one spike per step in rank order and about 110 steps; others need their own.
+
     Parameters
     ----------
     thetamem
@@ -46,16 +50,16 @@ class OdinLearning:
         Teacher events of weight 7 that inhibit each of the others, per step (``virtual`` only).
     """
 
-    thetamem: int = 1
-    ca_theta1: int = 0
-    ca_theta2: int = 7
-    ca_theta3: int = 7
-    ca_leak: int = 0
-    thr: int | None = None
-    leak_str: int | None = None
+    thetamem: int = 21
+    ca_theta1: int = 1
+    ca_theta2: int = 2
+    ca_theta3: int = 6
+    ca_leak: int = 7
+    thr: int | None = 153
+    leak_str: int | None = 2
     bistability: int = 0
     teacher: Literal["virtual", "rows"] = "virtual"
-    excite: int = 1
+    excite: int = 7
     inhibit: int = 0
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nm_backends.crossbar.chip import CrossbarChip
-from nm_odin.image import pack
+from nm_odin.image import pack, unpack
 from nm_odin.rules import BY_NAME
 from nm_odin.spec import SPEC
 
@@ -26,6 +26,7 @@ CHIP = CrossbarChip(
     SPEC,
     BY_NAME,
     pack,
+    unpack,
     row_event=0x07,  # low byte 0x07: neuron spike event of row bits 15..8
     row_step=0x100,
     leak_event=0x7F,  # low byte 0x7F: time reference of all neurons

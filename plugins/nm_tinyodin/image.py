@@ -9,7 +9,7 @@ from nm_backends.eventcore.words import insert
 from nm_backends.image import Image
 from nm_tinyodin.spec import NEURON_FIELDS, SPEC
 
-__all__ = ["pack", "pack_neurons", "pack_synapses"]
+__all__ = ["pack", "pack_neurons", "pack_synapses", "unpack"]
 
 _FIELD = {field.name: field for field in NEURON_FIELDS}
 _QUIET = 2 ** _FIELD["thr"].width - 1  # above the largest membrane: never fires
@@ -51,3 +51,9 @@ def pack_neurons(fields: dict[str, np.ndarray]) -> np.ndarray:
 def pack_synapses(weights: np.ndarray) -> np.ndarray:
     """Return two's complement nibbles uint8 ``[pre, post]`` from weights -8..7."""
     return np.asarray(weights.astype(np.int64) & 0xF, np.uint8)
+
+
+def unpack(image: Image) -> np.ndarray:
+    """Return the weights of an image, int16 ``[pre, post]``."""
+    nibbles = image.memories["synapse"].astype(np.int16)
+    return np.asarray((nibbles ^ 8) - 8)

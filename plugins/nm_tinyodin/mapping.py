@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nm_backends.crossbar.chip import CrossbarChip
-from nm_tinyodin.image import pack
+from nm_tinyodin.image import pack, unpack
 from nm_tinyodin.rules import BY_NAME
 from nm_tinyodin.spec import SPEC
 
@@ -26,6 +26,7 @@ CHIP = CrossbarChip(
     SPEC,
     BY_NAME,
     pack,
+    unpack,
     row_event=0x000,  # bits 9..8 = 00: neuron spike event of row bits 7..0
     row_step=1,
     leak_event=0x1FF,  # bit 8, address 0xFF: time reference of all neurons

@@ -1,0 +1,113 @@
+"""``nmb compile --learn`` and ``nmb learn``: from a model file to a learned one."""
+
+import json
+
+import nir
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import nm_backends as nmb
+from nm_backends.cli import cli
+
+INPUTS, NEURONS = 20, 4
+OPTIONS = ("thetamem=12", "ca_theta2=3", "ca_theta3=5", "ca_leak=3", "thr=40")
+
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(0)
+    weight = rng.integers(0, 8, (NEURONS, INPUTS)).astype(np.float32)
+    weight[:, 0] = 7
+    one = np.ones(NEURONS)
+    graph = nir.NIRGraph.from_list(
+        nir.Input({"input": np.array([INPUTS])}),
+        nir.Linear(weight),
+        nir.IF(r=one, v_threshold=60 * one),
+        nir.Output({"output": np.array([NEURONS])}),
+    )
+    graph.metadata["nm_backends"] = {"dt": 1e-3, "if_gain": "r", "reset": "zero"}
+    nir.write(tmp_path / "m.nir", graph)
+    spikes = (rng.random((5, 30, INPUTS)) < 0.3).astype(np.uint8)
+    np.savez(tmp_path / "s.npz", spikes=spikes, labels=rng.integers(0, NEURONS, 30))
+    np.savez(tmp_path / "bare.npz", spikes=spikes)
+    result = invoke("compile", tmp_path / "m.nir", "--chip", "odin", "--learn", "linear",
+                    "-o", tmp_path / "p.nmb")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    return tmp_path
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(cli, [str(a) for a in arguments])
+
+
+def learn(files, *more, options=OPTIONS):
+    given = [part for option in options for part in ("--option", option)]
+    spikes = () if "--input" in more else ("--input", files / "s.npz")
+    return invoke("learn", files / "p.nmb", *spikes, "-o", files / "q.nmb", *given, *more)
+
+
+def test_a_model_learns_and_comes_back_as_a_model(files):
+    pytest.importorskip("matplotlib")
+    result = learn(
+        files, "--epochs", 2, "--history", files / "h.json", "--plot", files / "c.png",
+        "--to-nir", files / "m.nir", files / "n.nir", "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert len(said["epochs"]) == 3
+    assert said["options"]["thetamem"] == 12
+    assert json.loads((files / "h.json").read_text())["epochs"] == said["epochs"]
+    assert (files / "c.png").read_bytes().startswith(b"\x89PNG")
+    learned, before = nmb.load(files / "q.nmb"), nmb.load(files / "p.nmb")
+    assert (learned.image.memories["synapse"] != before.image.memories["synapse"]).any()
+    graph, old = nir.read(files / "n.nir"), nir.read(files / "m.nir")
+    assert np.allclose(graph.nodes["linear"].weight, learned.weights("linear"))
+    assert (graph.nodes["linear"].weight != old.nodes["linear"].weight).any()
+    again = nmb.compile(files / "n.nir", "odin", options=nmb.CompileOptions(learn=("linear",)))
+    spikes = np.load(files / "s.npz")["spikes"]
+    assert np.array_equal(again.run(spikes).spikes, learned.run(spikes).spikes)
+
+
+def test_text_says_how_it_went(files):
+    result = learn(files, "--validation", files / "s.npz", "--readout", "first", "--shuffle", 1)
+    assert result.exit_code == 0, result.output
+    assert "validation samples, first" in result.stdout
+    assert "written:" in result.stdout
+
+
+def test_labels_may_lie_in_a_file_of_their_own(files):
+    np.save(files / "y.npy", np.load(files / "s.npz")["labels"])
+    assert learn(files).exit_code == 0
+    first = nmb.load(files / "q.nmb").image.memories["synapse"]
+    result = learn(files, "--input", files / "bare.npz", "--targets", files / "y.npy")
+    assert result.exit_code == 0, result.output
+    assert np.array_equal(first, nmb.load(files / "q.nmb").image.memories["synapse"])
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--option", "thetamen=1"), "thetamen"),
+        (("--option", "thetamem"), "expected NAME=VALUE"),
+        (("--option", "thetamem=1.5"), "expected 0 to 255"),
+        (("--input", "bare.npz"), "no array 'labels'"),
+        (("--plot", "m.nir"), "overwrite"),
+        (("--to-nir", "other.nir", "n.nir"), "other.nir"),
+    ],
+)
+def test_mistakes_are_named_and_nothing_is_overwritten(files, monkeypatch, more, message):
+    monkeypatch.chdir(files)
+    if more[0] == "--plot":
+        more = ("--plot", files / "p.nmb")
+    result = learn(files, *more)
+    assert result.exit_code != 0
+    assert message in result.output + result.stderr
+    assert nmb.load(files / "p.nmb").options.learn == ("linear",)
+
+
+def test_a_program_that_does_not_learn_says_what_to_do(files):
+    invoke("compile", files / "m.nir", "--chip", "odin", "-o", files / "p.nmb")
+    result = learn(files)
+    assert result.exit_code != 0
+    assert "nmb compile --learn" in result.output + result.stderr
