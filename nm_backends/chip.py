@@ -147,6 +147,8 @@ class Backend(Protocol):
 
     ``check_program(program) -> list[str]``
         Name everything in a loaded program that would lead the kernels astray (`artifact.load`).
+    ``drivings: tuple[str, ...]``
+        How the host may drive the chip, see ``program.run``; ``execute`` then takes ``driving``.
     ``learner(program, options)``
         What trains a program by the chip's rule (an `nm_backends.learn.Learner`), for
         ``program.learn``.

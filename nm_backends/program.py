@@ -145,6 +145,7 @@ class Program:
         record: Sequence[str] = (),
         threads: int | None = None,
         progress: Callable[[int], None] | None = None,
+        driving: Literal["idle", "back_to_back"] = "idle",
     ) -> Result:
         """Execute the image on spikes, bit for bit as the chip does.
 
@@ -160,10 +161,16 @@ class Program:
             By default one per usable core; the result does not depend on it.
         progress
             Called with the number of samples that were finished since the last call.
+        driving
+            When the host sends the next event: ``idle``, when the chip has nothing left to do, so
+            that steps do not overlap; ``back_to_back``, as soon as the chip took the last one. It
+            is faster on the chip; events then overtake spikes that wait in the scheduler, more of
+            which may be lost. It runs on the cycle-accurate engine, which is slower here and counts
+            every cycle.
         """
         from nm_backends.run import run_program
 
-        return run_program(self, spikes, record, threads, progress)
+        return run_program(self, spikes, record, threads, progress, driving)
 
     def learn(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from nm_backends.result import RawRun, Result
 from nm_backends.spikes import prepare
 
 if TYPE_CHECKING:
+    from nm_backends.chip import Backend
     from nm_backends.discretisation import Discretisation
     from nm_backends.network import Population
     from nm_backends.program import Program
@@ -63,6 +65,7 @@ def run_program(
     record: Sequence[str] = (),
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
+    driving: str = "idle",
 ) -> Result:
     """Run a program; see `nm_backends.program.Program.run`."""
     from nm_backends.registry import get_backend
@@ -71,17 +74,36 @@ def run_program(
     if threads is not None and threads < 1:
         raise UserError(f"threads is {threads}, expected 1 or more")
     backend = get_backend(program.chip)
+    _check_driving(driving, backend, record)
+    how = {} if driving == "idle" else {"driving": driving}
     given = prepare(program.network, spikes)
     batch = given.counts.shape[1]
     size = _AT_ONCE if progress else max(batch, 1)
     parts = []
     for first in range(0, max(batch, 1), size):
         part = given.counts[:, first : first + size]
-        parts.append(backend.execute(program, part, record, threads))
+        parts.append(backend.execute(program, part, record, threads, **how))
         if progress:
             progress(part.shape[1])
     raw = parts[0] if len(parts) == 1 else _joined(parts)
-    return _result(program, raw, backend.estimate(raw.counters), given.batched)
+    estimates = backend.estimate(raw.counters)
+    if how and estimates.get("latency") is not None:
+        counted = "cycles / f_clk; cycles of the cycle-accurate engine"
+        estimates["latency"] = replace(estimates["latency"], formula=counted)
+    return _result(program, raw, estimates, given.batched)
+
+
+def _check_driving(driving: str, backend: Backend, record: Sequence[str]) -> None:
+    known = getattr(backend, "drivings", ("idle",))
+    if driving not in known:
+        raise UserError(
+            f"driving is {driving!r}, expected {' or '.join(known)} for {backend.spec.name}"
+        )
+    if driving != "idle" and record:
+        raise UserError(
+            f"driving={driving!r} records no membranes: steps overlap on the chip",
+            "leave record out, or driving",
+        )
 
 
 def refuse_learning(program: Program) -> UserError:

@@ -36,6 +36,13 @@ __all__ = ["run_command"]
 @click.option(
     "--record", multiple=True, type=click.Choice(("membrane",)), help="Record more (repeatable)."
 )
+@click.option(
+    "--driving",
+    type=click.Choice(("idle", "back_to_back")),
+    default="idle",
+    show_default=True,
+    help="When the host sends the next event.",
+)
 @click.option("--reference", is_flag=True, help="PROGRAM is a .nir model: run it in float.")
 @discretisation_options
 @json_option
@@ -44,6 +51,7 @@ def run_command(
     spikes: str,
     output: str | None,
     record: tuple[str, ...],
+    driving: Any,
     reference: bool,
     as_json: bool,
     **given: Any,
@@ -61,8 +69,12 @@ def run_command(
     if discretisation and not reference:
         raise click.UsageError("a program is discretised already; use --reference with a .nir file")
     source = read_spikes(spikes)
-    run = _run_float if reference else _run
-    result = run(program, source, record, as_json, discretisation)
+    if reference and driving != "idle":
+        raise click.UsageError("--driving is about a chip, --reference about none")
+    if reference:
+        result = _run_float(program, source, record, discretisation)
+    else:
+        result = _run(program, source, record, as_json, driving)
     samples = len(result.prediction)
     if source.labels is not None and len(source.labels) != samples:
         raise UserError(
@@ -78,7 +90,6 @@ def _run_float(
     path: str,
     source: SpikeFile,
     record: tuple[str, ...],
-    quiet: bool,
     discretisation: Discretisation | None,
 ) -> Result:
     from nm_backends.api import lower
@@ -95,7 +106,7 @@ def _run(
     source: SpikeFile,
     record: tuple[str, ...],
     quiet: bool,
-    discretisation: Discretisation | None,
+    driving: Any,
 ) -> Result:
     from nm_backends.artifact import load
     from nm_backends.cli.spikes import naming
@@ -105,7 +116,7 @@ def _run(
     with naming(source.path):
         samples = prepare(program.network, source.spikes).counts.shape[1]
     with progress("running", samples, quiet=quiet) as advance:
-        return program.run(source.spikes, record, progress=advance)
+        return program.run(source.spikes, record, progress=advance, driving=driving)
 
 
 def _arrays(result: Result) -> dict[str, np.ndarray]:

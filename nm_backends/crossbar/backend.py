@@ -15,6 +15,7 @@ from nm_backends.rules import Rule
 if TYPE_CHECKING:
     from nm_backends.aer import EventPlan
     from nm_backends.chip import ChipSpec, Transaction
+    from nm_backends.eventcore.requests import Driving
     from nm_backends.image import Image
     from nm_backends.network import Network
     from nm_backends.program import CompileOptions, Program
@@ -78,11 +79,18 @@ class CrossbarBackend:
 
         return map_network(self.chip, network, options, calibration)
 
+    drivings = ("idle", "back_to_back")
+
     def execute(
-        self, program: Program, spikes: np.ndarray, record: Sequence[str], threads: int | None
+        self,
+        program: Program,
+        spikes: np.ndarray,
+        record: Sequence[str],
+        threads: int | None,
+        driving: Driving = "idle",
     ) -> RawRun:
         """Run the image on spikes uint8 ``[time, batch, input channels]``, bit for bit."""
-        return runner.execute(self.chip, program, spikes, record, threads)
+        return runner.execute(self.chip, program, spikes, record, threads, driving)
 
     def weights_of(self, program: Program, node: str) -> np.ndarray:
         """Return the weights of a node as the image holds them, float64 ``[outputs, inputs]``."""

@@ -21,6 +21,7 @@ from nm_backends.result import RawRun
 if TYPE_CHECKING:
     from nm_backends.crossbar.events import Encoded
     from nm_backends.eventcore.logs import BatchLog
+    from nm_backends.eventcore.requests import Driving
 
 __all__ = ["SLOTS", "CoreRun", "check_layout", "execute", "run_coded", "run_core"]
 
@@ -45,12 +46,19 @@ def execute(
     spikes: np.ndarray,
     record: Sequence[str],
     threads: int | None,
+    driving: Driving = "idle",
 ) -> RawRun:
     """Run a program; what a backend's ``execute`` does."""
     wanted = "membrane" in record
     try:
         run = run_core(
-            chip, program.image, program.layout, spikes, membrane=wanted, threads=threads
+            chip,
+            program.image,
+            program.layout,
+            spikes,
+            membrane=wanted,
+            threads=threads,
+            driving=driving,
         )
     except LivelockError as error:
         raise _endless(chip, program, error) from error
@@ -82,6 +90,7 @@ def run_core(
     *,
     membrane: bool = False,
     threads: int | None = None,
+    driving: Driving = "idle",
 ) -> CoreRun:
     """Run samples, each from the state of ``image``.
 
@@ -100,7 +109,11 @@ def run_core(
     parts = []
     for part in _slices(step_end):
         coded = fill_events(layout, by_sample[part], step_end[part], threads)
-        parts.append(run_coded(chip, image, layout, coded, membrane=membrane, threads=threads))
+        parts.append(
+            run_coded(
+                chip, image, layout, coded, membrane=membrane, threads=threads, driving=driving
+            )
+        )
     if len(parts) == 1:
         return parts[0]
     return CoreRun(
@@ -138,6 +151,7 @@ def run_coded(
     *,
     membrane: bool = False,
     threads: int | None = None,
+    driving: Driving = "idle",
 ) -> CoreRun:
     """Run input events that were made with ``layout``, and decode what comes out."""
     from nm_backends.crossbar.events import decode_outputs
@@ -146,7 +160,9 @@ def run_coded(
     batch, steps = coded.step_end.shape
     marks = coded.step_end.ravel() - 1 if membrane else None
     mark_offsets = np.arange(batch + 1) * steps if membrane else None
-    log = chip.run(image, coded.words, coded.offsets, marks, mark_offsets, threads=threads)
+    log = chip.run(
+        image, coded.words, coded.offsets, marks, mark_offsets, threads=threads, driving=driving
+    )
     address = layout["address"]
     neuron_of = np.full(chip.spec.neurons, -1, np.int64)
     neuron_of[address] = np.arange(address.size)
@@ -169,11 +185,12 @@ def _counters(chip: CrossbarChip, log: BatchLog, coded: Encoded) -> dict[str, np
     events = np.diff(coded.offsets)
     handshakes = int(chip.number("cycles_handshake")) * events
     waits = int(chip.number("cycles_wait")) * log.pops
+    cycles = log.core_cycles + log.stall_cycles + handshakes + waits
     return {
         "events_in": events,
         "events_out": log.outputs,
         "sops": log.sops,
-        "cycles": log.core_cycles + log.stall_cycles + handshakes + waits,
+        "cycles": cycles if log.cycles is None else log.cycles,
         "stall_cycles": log.stall_cycles,
         "dropped": log.drops,
         BY_ADDRESS: log.drops_by_neuron,

@@ -25,9 +25,10 @@ from nm_backends.eventcore.machine import (
     TALLY,
     WORK,
 )
+from nm_backends.eventcore.requests import Driving
 from nm_backends.eventcore.simulator import MAX_POPS, EventSimulator
 
-__all__ = ["run_batch"]
+__all__ = ["check_offsets", "run_batch"]
 
 _CHUNKS_PER_THREAD = 4  # samples differ in length
 
@@ -42,6 +43,7 @@ def run_batch(
     threads: int | None = None,
     max_pops: int = MAX_POPS,
     keep_synapses: bool = False,
+    driving: Driving = "idle",
 ) -> BatchLog:
     """Run samples, each from the present state of ``simulator``, which does not change.
 
@@ -63,9 +65,16 @@ def run_batch(
     keep_synapses
         What one sample learned is there for the next, and in ``simulator`` in the end; neurons
         begin every sample anew. Samples then follow each other on one thread.
+    driving
+        ``idle``: the host waits until the chip is idle, and no clock is needed. Others are as for
+        `EventSimulator.send_timed`, and run on that engine.
     """
+    if driving != "idle":
+        from nm_backends.eventcore.driven import run_driven
+
+        return run_driven(simulator, words, offsets, driving)
     operations = simulator.decode(words)
-    bounds = _check_offsets("offsets", offsets, operations.size)
+    bounds = check_offsets("offsets", offsets, operations.size)
     marks, mark_bounds = _check_marks(marks, mark_offsets, bounds)
     if refused := simulator.needs_clock():
         raise refused
@@ -132,7 +141,8 @@ def _spread(work: Any, bounds: np.ndarray, threads: int | None) -> list[Any]:
         return list(pool.map(work, chunks))
 
 
-def _check_offsets(name: str, offsets: np.ndarray, total: int) -> np.ndarray:
+def check_offsets(name: str, offsets: np.ndarray, total: int) -> np.ndarray:
+    """Return the bounds of samples, int64 ``[S + 1]``; refuse what does not go from 0 to total."""
     bounds = np.asarray(offsets)
     if bounds.ndim != 1 or bounds.size < 1 or bounds.dtype.kind not in "ui":
         raise UserError(f"{name}: {bounds.dtype}{list(bounds.shape)}, expected integers [S + 1]")
@@ -152,7 +162,7 @@ def _check_marks(
         raise UserError(f"marks: {found.dtype}{list(found.shape)}, expected integers [k]")
     found = np.ascontiguousarray(found, np.int64)
     edges = np.zeros(1, np.int64) if mark_offsets is None else np.asarray(mark_offsets)
-    edges = _check_offsets("mark_offsets", edges, found.size)
+    edges = check_offsets("mark_offsets", edges, found.size)
     if edges.size != bounds.size:
         raise UserError(f"mark_offsets: {edges.size} elements, expected {bounds.size}")
     sample = np.repeat(np.arange(bounds.size - 1), np.diff(edges))

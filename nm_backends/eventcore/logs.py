@@ -92,6 +92,8 @@ class BatchLog:
         Spikes lost because the scheduler was full, by neuron, int64 ``[S, 256]``.
     membranes
         int16 ``[marks, 256]``.
+    cycles
+        All clock cycles of each sample, int64 ``[S]``, where an engine with a clock ran it.
     """
 
     out_addr: np.ndarray
@@ -105,3 +107,4 @@ class BatchLog:
     outputs: np.ndarray
     drops_by_neuron: np.ndarray
     membranes: np.ndarray
+    cycles: np.ndarray | None = None

@@ -38,12 +38,13 @@ from nm_backends.eventcore.timed import STAMPS, TIMING, compile_timed
 from nm_backends.image import Image
 from nm_backends.image_check import check_image
 
-__all__ = ["MAX_POPS", "Driving", "EventSimulator"]
+__all__ = ["MAX_POPS", "SETTLED", "Driving", "EventSimulator"]
 
 MAX_POPS = 1 << 17
 """Scheduled events that one input event may cause before it counts as a livelock (67 M cycles)."""
 
-_SETTLED = 8  # idle cycles after which the chip counts as done, however it is driven
+SETTLED = 8
+"""Idle cycles after which the chip counts as done, however it is driven."""
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ class EventSimulator(ABC):
             return out[:used], cycles[:used]
 
         (addresses, causes, cycles), snapshots = self._run_segments(plan, segment)
-        settled = idle_cycles if driving == "idle" else _SETTLED
+        settled = idle_cycles if driving == "idle" else SETTLED
         log = EventLog(
             addresses,
             causes,
@@ -250,14 +251,15 @@ class EventSimulator(ABC):
         operations = self.decode(events)
         snaps = check_snaps(snap_after, operations.size)
         self.prepare(operations, max_pops, ack_delay)
-        return _Plan(operations, snaps, max_pops, self._save())
+        return _Plan(operations, snaps, max_pops, self.save())
 
-    def _save(self) -> tuple[np.ndarray, ...]:
+    def save(self) -> tuple[np.ndarray, ...]:
         """Return copies of all that a run can change."""
         plastic = self.config["plastic"][0]
         return self.neurons.copy(), (self.synapses if plastic else self.synapses[:0]).copy()
 
-    def _restore(self, saved: tuple[np.ndarray, ...]) -> None:
+    def restore(self, saved: tuple[np.ndarray, ...]) -> None:
+        """Go back to the state that `save` returned."""
         self.neurons[:] = saved[0]
         if saved[1].size:
             self.synapses[:] = saved[1]
@@ -290,7 +292,7 @@ class EventSimulator(ABC):
             status = np.zeros(4, np.int64)
             packed, *columns = segment(slice(begin, end), status)
             if status[0]:
-                self._restore(plan.saved)
+                self.restore(plan.saved)
                 raise self._stopped(status, begin + int(status[2]), plan.max_pops)
             causes = ((packed >> 8) + begin).astype(np.int32)
             outputs.append((packed.astype(np.uint8), causes, *columns))

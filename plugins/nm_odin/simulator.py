@@ -131,11 +131,13 @@ class OdinSimulator(EventSimulator):
     def _choose_model(self) -> None:
         self.model = MODEL if self.neurons["izhikevich_count"][0] else LIF_MODEL
 
-    def _save(self) -> tuple[np.ndarray, ...]:
-        return (*super()._save(), self.queues.copy())
+    def save(self) -> tuple[np.ndarray, ...]:
+        """Return copies of all that a run can change."""
+        return (*super().save(), self.queues.copy())
 
-    def _restore(self, saved: tuple[np.ndarray, ...]) -> None:
-        super()._restore(saved)
+    def restore(self, saved: tuple[np.ndarray, ...]) -> None:
+        """Go back to the state that `save` returned."""
+        super().restore(saved)
         self.queues[:] = saved[2]
 
     def _stopped(self, status: np.ndarray, event: int, max_pops: int) -> Exception:
