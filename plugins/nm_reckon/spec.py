@@ -64,7 +64,7 @@ REGISTERS = (
     Register("SPI_SEND_PER_TIMESTEP", 30, 1, "1 sends outputs at every tick, 0 once per sample"),
     Register("SPI_SEND_LABEL_ONLY", 31, 1, "1 sends the winner's label, 0 the output membranes"),
     Register("SPI_NOISE_EN", 32, 1, "1 adds noise where events arrive"),
-    Register("SPI_FORCE_TRACES", 33, 1, "1 keeps traces also where SPI_DO_EPROP does not need them"),
+    Register("SPI_FORCE_TRACES", 33, 1, "1 keeps traces even where SPI_DO_EPROP needs none"),
     Register("SPI_CYCLES_PER_TICK", 64, 32, "clock cycles per local tick"),
     Register(
         "SPI_ALPHA_CONF",
