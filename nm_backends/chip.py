@@ -147,6 +147,9 @@ class Backend(Protocol):
 
     ``check_program(program) -> list[str]``
         Name everything in a loaded program that would lead the kernels astray (`artifact.load`).
+    ``check_setup(image) -> Report``
+        What an image would do to the chip (hang it, lock neurons up), for ``program.check`` and
+        ``nmb check PROGRAM.nmb``; the codes are among ``rules``.
     ``drivings: tuple[str, ...]``
         How the host may drive the chip, see ``program.run``; ``execute`` then takes ``driving``.
     ``learner(program, options)``

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nm_backends.chip import Backend
     from nm_backends.discretisation import Discretisation
 
-__all__ = ["check", "compile_model"]
+__all__ = ["check", "check_program", "compile_model"]
 
 
 def check(model: Any, chip: str, discretisation: Discretisation | None = None) -> Report:
@@ -38,6 +38,15 @@ def check(model: Any, chip: str, discretisation: Discretisation | None = None) -
         ``ok`` exactly when `compile_model` succeeds.
     """
     return _checked(model, chip, discretisation)[1]
+
+
+def check_program(program: Program) -> Report:
+    """Say what was found when a program was compiled, and what its image would do to the chip."""
+    report = replace(program.report, diagnostics=list(program.report.diagnostics))
+    check_setup = getattr(get_backend(program.chip), "check_setup", None)
+    if check_setup is not None:
+        report.extend(check_setup(program.image).diagnostics)
+    return report
 
 
 def compile_model(

@@ -139,6 +139,16 @@ class Program:
     options: CompileOptions = field(default_factory=CompileOptions)
     metadata: dict[str, object] = field(default_factory=dict)
 
+    def check(self) -> Report:
+        """Say what was found when this was compiled, and what its image would do to the chip.
+
+        The image may have been changed since by hand; only chips with rules about set-ups look at
+        it (ODIN: `nm_odin.setup`).
+        """
+        from nm_backends.compiler import check_program
+
+        return check_program(self)
+
     def run(
         self,
         spikes: Any,

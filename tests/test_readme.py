@@ -28,7 +28,7 @@ def run(*command):
 
 
 def test_there_is_something_to_run():
-    assert [language for language, _ in BLOCKS] == ["sh"] + ["python"] * 5
+    assert [language for language, _ in BLOCKS] == ["sh"] + ["python"] * 6
 
 
 @pytest.mark.parametrize(("language", "text"), BLOCKS)

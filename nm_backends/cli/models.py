@@ -24,6 +24,7 @@ from nm_backends.progress import progress
 if TYPE_CHECKING:
     from nm_backends.network import Network
     from nm_backends.program import Program
+    from nm_backends.rules import Report
 
 __all__ = ["check_command", "compile_command", "lower_command"]
 
@@ -54,26 +55,41 @@ def lower_command(model: str, as_json: bool, **given: Any) -> None:
 
 @click.command("check")
 @model_argument
-@chip_option
+@click.option("--chip", metavar="NAME", help="See: nmb chips. A program has its own.")
 @discretisation_options
 @json_option
-def check_command(model: str, chip: str, as_json: bool, **given: Any) -> None:
+def check_command(model: str, chip: str | None, as_json: bool, **given: Any) -> None:
     """Say what is in the way of a model on a chip.
 
-    MODEL is a .nir file. Everything is reported at once, with what to change. Exits with 1 when the
-    model does not fit.
+    MODEL is a .nir file, or a program (.nmb): then its memories and registers are looked at, which
+    may have been changed by hand. Everything is reported at once, with what to change. Exits with 1
+    when the model does not fit.
     """
     discretisation = discretisation_from(given)
-    from nm_backends.compiler import check
-    from nm_backends.registry import registry
+    if model.endswith(".nmb"):
+        report = _checked_program(model, chip)
+    elif chip is None:
+        raise click.UsageError("Missing option '--chip'.")
+    else:
+        from nm_backends.compiler import check
+        from nm_backends.registry import registry
 
-    registry().chip(chip)  # an unknown chip is told before anything is read
-    report = check(model, chip, discretisation)
+        registry().chip(chip)  # an unknown chip is told before anything is read
+        report = check(model, chip, discretisation)
     if as_json:
         echo_json(report.to_dict())
     else:
         echo_report(report)
     raise click.exceptions.Exit(0 if report.ok else 1)
+
+
+def _checked_program(path: str, chip: str | None) -> Report:
+    from nm_backends.artifact import load
+
+    program = load(path)
+    if chip not in (None, program.chip):
+        raise click.UsageError(f"{path} is a program of {program.chip}, not of {chip}.")
+    return program.check()
 
 
 @click.command("compile")

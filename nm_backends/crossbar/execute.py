@@ -78,7 +78,7 @@ def _endless(chip: CrossbarChip, program: Program, error: LivelockError) -> User
     return UserError(
         f"{code}{' at ' + node if node else ''}: the neurons keep each other firing, "
         f"{error.max_pops:,} spikes after one input event and no end",
-        f"weaken recurrent excitation and compile again; nmb explain {code} says more",
+        error.why or f"weaken recurrent excitation and compile again; nmb explain {code} says more",
     )
 
 

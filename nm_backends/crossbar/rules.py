@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nm_backends.chip import ChipSpec
     from nm_backends.network import Network
 
-__all__ = ["LEARNING", "LOOPS", "ROW_SIGNS", "SHARED", "UNSIGNED", "Finding", "bind"]
+__all__ = ["LEARNING", "LOOPS", "ROW_SIGNS", "SHARED", "UNSIGNED", "Finding", "bare_rule", "bind"]
 
 Finding = Callable[["Network", "ChipSpec"], Iterable[dict[str, Any]]]
 _EXACT = 1e-12
@@ -44,14 +44,19 @@ def bind(prefix: str, findings: Sequence[tuple[Severity, Finding]]) -> dict[str,
     }
 
 
-def _rule(code: str, severity: Severity, function: Finding) -> Rule:
+def bare_rule(code: str, severity: Severity, function: Callable[..., Any]) -> Rule:
+    """Return the rule of a finding that is not about networks: whoever meets it reports it."""
     text = inspect.getdoc(function) or ""
-    bare = Rule(code, severity, text.splitlines()[0], text)
+    return Rule(code, severity, text.splitlines()[0], text)
+
+
+def _rule(code: str, severity: Severity, function: Finding) -> Rule:
+    bare = bare_rule(code, severity, function)
 
     def check(network: Network, spec: ChipSpec) -> Iterator[Diagnostic]:
         return (bare.at(**found) for found in function(network, spec))
 
-    return Rule(code, severity, bare.title, text, check)
+    return Rule(code, severity, bare.title, bare.explanation, check)
 
 
 def _source(spec: ChipSpec) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from nm_backends.errors import UserError
-from nm_backends.eventcore.errors import LivelockError
 from nm_backends.eventcore.fast import LIVELOCK, compile_fast
 from nm_backends.eventcore.logs import BatchLog
 from nm_backends.eventcore.machine import (
@@ -104,7 +103,7 @@ def run_batch(
     results = _spread(work, bounds, threads)
     for _, status in results:
         if status[0] == LIVELOCK:
-            raise LivelockError(int(status[1]), int(status[2]), int(status[3]), max_pops)
+            raise simulator.stopped(status, int(status[2]), max_pops)
     counts = {n: tally[:, c] for n, c in _COUNTERS.items()}
     out_offsets = np.concatenate([[0], np.cumsum(counts["outputs"])])
     return BatchLog(

@@ -271,9 +271,14 @@ class EventSimulator(ABC):
     def _timed_engine(self) -> Callable[..., Any]:
         return cast(Callable[..., Any], compile_timed(self.model))
 
-    def _stopped(self, status: np.ndarray, event: int, max_pops: int) -> Exception:
+    def why_endless(self) -> str:
+        """Return what in the present state is known to keep the chip busy for ever, or ``""``."""
+        return ""
+
+    def stopped(self, status: np.ndarray, event: int, max_pops: int) -> Exception:
         """Return why an engine gave up, ``status[0]`` not being 0."""
-        return LivelockError(int(status[1]), event, int(status[3]), max_pops)
+        why = self.why_endless()
+        return LivelockError(int(status[1]), event, int(status[3]), max_pops, why)
 
     def prepare(self, operations: np.ndarray, max_pops: int, ack_delay: int = 0) -> None:
         """Set what the engines need to know about a run before it starts."""
@@ -293,7 +298,7 @@ class EventSimulator(ABC):
             packed, *columns = segment(slice(begin, end), status)
             if status[0]:
                 self.restore(plan.saved)
-                raise self._stopped(status, begin + int(status[2]), plan.max_pops)
+                raise self.stopped(status, begin + int(status[2]), plan.max_pops)
             causes = ((packed >> 8) + begin).astype(np.int32)
             outputs.append((packed.astype(np.uint8), causes, *columns))
             states += [self._snapshot()] * snap

@@ -10,7 +10,9 @@ from nm_odin.mapping import CHIP
 from nm_odin.rules import RULES
 
 if TYPE_CHECKING:
+    from nm_backends.image import Image
     from nm_backends.program import Program
+    from nm_backends.rules import Report
     from nm_backends.trace import TraceVerdict
     from nm_odin.training import Trainer
 
@@ -25,6 +27,12 @@ def _verify(path: str) -> TraceVerdict:
 
 class OdinBackend(CrossbarBackend):
     """ODIN, which learns."""
+
+    def check_setup(self, image: Image) -> Report:
+        """Say what an image would do to the chip."""
+        from nm_odin.setup import check_setup
+
+        return check_setup(image)
 
     def learner(self, program: Program, options: Any) -> Trainer:
         """Return what trains ``program`` by SDSP."""

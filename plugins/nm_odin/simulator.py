@@ -15,6 +15,7 @@ from nm_backends.eventcore.machine import NEURONS, configure
 from nm_backends.eventcore.operations import BISTABLE_ROW, KIND_SHIFT
 from nm_backends.eventcore.simulator import EventSimulator
 from nm_backends.image import Image
+from nm_odin import setup
 from nm_odin.burst_queues import OVERFLOW, SLOTS, UNDEFINED, new_queues
 from nm_odin.errors import UndefinedError
 from nm_odin.kernel import LIF_MODEL, MODEL
@@ -140,10 +141,15 @@ class OdinSimulator(EventSimulator):
         super().restore(saved)
         self.queues[:] = saved[2]
 
-    def _stopped(self, status: np.ndarray, event: int, max_pops: int) -> Exception:
+    def why_endless(self) -> str:
+        """Return which rules about set-ups the present state breaks, see `nm_odin.setup`."""
+        return setup.why_endless(self.image())
+
+    def stopped(self, status: np.ndarray, event: int, max_pops: int) -> Exception:
+        """Return why an engine gave up: a livelock, or undefined queues."""
         if status[0] in (OVERFLOW, UNDEFINED):
             return UndefinedError(event, int(status[3]), overflow=status[0] == OVERFLOW)
-        return super()._stopped(status, event, max_pops)
+        return super().stopped(status, event, max_pops)
 
     def _bursting(self) -> np.ndarray:
         """Return the neurons whose spikes go through the burst queues (``scheduler.v``)."""
