@@ -64,11 +64,14 @@ class SampleEvents:
         AER words of each step, uint32.
     out_event, out_address
         Output events in order: index of the causing input event in the sample, and address.
+    pins
+        Step to the pins that the host sets before its words, in order.
     """
 
     steps: list[np.ndarray]
     out_event: np.ndarray
     out_address: np.ndarray
+    pins: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
 
     @property
     def out_step(self) -> np.ndarray:
@@ -93,6 +96,9 @@ class EventPlan:
         Clock cycles without an output request after which the chip is idle for certain.
     samples
         Empty when no spikes were given.
+    expected
+        Rows of ``expected.csv``, its head first, of a chip whose outputs are no address events;
+        otherwise empty.
     """
 
     inputs: Sequence[InputEvents]
@@ -101,3 +107,4 @@ class EventPlan:
     order: str = ""
     idle_cycles: int = 0
     samples: Sequence[SampleEvents] = field(default=())
+    expected: Sequence[Sequence[object]] = field(default=())

@@ -109,6 +109,8 @@ class ChipSpec:
         Clock, energy and area figures by name: ``f_clk``, ``E_SOP``, ``P_leak``, ``P_idle``...
     node_types
         NIR neuron types that the chip can execute (after fitting).
+    spi_bits
+        Width of an SPI word, address or data.
     """
 
     name: str
@@ -128,15 +130,32 @@ class ChipSpec:
     quantities: Mapping[str, Quantity] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    spi_bits: int = 20
 
 
 @dataclass(frozen=True)
 class Transaction:
-    """One SPI write: the address word (command and address) and the data word, as sent."""
+    """One SPI write, as sent: the address word, the data word, and what follows in a burst.
+
+    Parameters
+    ----------
+    address
+        Command and address.
+    data
+        The first data word.
+    more
+        Further data words, for the addresses after it, on a chip that takes bursts.
+    """
 
     address: int
     data: int
     comment: str = ""
+    more: tuple[int, ...] = ()
+
+    @property
+    def words(self) -> tuple[int, ...]:
+        """Everything that goes over the wire, in order."""
+        return (self.address, self.data, *self.more)
 
 
 @runtime_checkable
@@ -162,6 +181,9 @@ class Backend(Protocol):
         The events that drive the chip (an `nm_backends.aer.EventPlan`), for `export`.
     ``restore_stream(image, neurons) -> list[Transaction]``
         The transactions between two samples, for `export`.
+    ``export_readme(program, plan, names) -> str``
+        The ``README.txt`` of an `export` with the files ``names``, where what stands in
+        `nm_backends.export_readme` about programming and driving is not right for the chip.
     """
 
     spec: ChipSpec

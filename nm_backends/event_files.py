@@ -31,11 +31,14 @@ def output_map(plan: EventPlan) -> Iterator[str]:
 def sample_streams(plan: EventPlan, restore: Sequence[Transaction]) -> Iterator[SampleStream]:
     """Yield what is sent for each sample; each begins with the initial state."""
     for number, sample in enumerate(plan.samples):
-        yield SampleStream(number, list(restore), sample.steps)
+        yield SampleStream(number, list(restore), sample.steps, sample.pins)
 
 
 def expected(plan: EventPlan) -> Iterator[str]:
-    """Yield ``expected.csv``: the output events that the simulator predicts, in order."""
+    """Yield ``expected.csv``: the output that the simulator predicts, in order."""
+    if plan.expected:
+        yield from map(_row, plan.expected)
+        return
     yield "sample,event,step,address,node,neuron\n"
     meaning = {entry.address: (entry.node, entry.neuron) for entry in plan.outputs}
     for number, sample in enumerate(plan.samples):

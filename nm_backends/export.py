@@ -92,9 +92,11 @@ def _write_all(folder: Path, program: Program, backend: Backend, spikes: Any) ->
     """Write everything but the manifest; return the file names in order."""
     spec, image = backend.spec, program.image
     stream = backend.write_stream(image)
-    files: dict[str, Iterable[str] | bytes] = {"spi.txt": [spi_text(stream, spec.name)]}
-    if all(max(t.address, t.data) < 1 << 20 for t in stream):
-        files["spi.bin"] = spi_bytes(stream)
+    files: dict[str, Iterable[str] | bytes] = {
+        "spi.txt": [spi_text(stream, spec.name, spec.spi_bits)]
+    }
+    if all(max(t.words) < 1 << spec.spi_bits for t in stream):
+        files["spi.bin"] = spi_bytes(stream, spec.spi_bits)
     for memory in spec.memories:
         files[f"{memory.name}.hex"] = [memory_text(image, spec, memory)]
     files["registers.txt"] = [register_text(image, spec)]
@@ -105,9 +107,13 @@ def _write_all(folder: Path, program: Program, backend: Backend, spikes: Any) ->
     if plan and spikes is not None:
         restorer = getattr(backend, "restore_stream", None)
         restore = restorer(image, plan.state) if restorer else []
-        files["aer.txt"] = aer_text(event_files.sample_streams(plan, restore))
+        pins = any(sample.pins for sample in plan.samples)
+        samples = event_files.sample_streams(plan, restore)
+        files["aer.txt"] = aer_text(samples, spec.spi_bits, pins)
         files["expected.csv"] = event_files.expected(plan)
-    files["README.txt"] = [readme(program, spec, plan, list(files))]
+    own, names = getattr(backend, "export_readme", None), list(files)
+    text = own(program, plan, names) if own else readme(program, spec, plan, names)
+    files["README.txt"] = [text]
     for name, content in files.items():
         _write(folder / name, content)
     return list(files)
@@ -210,7 +216,8 @@ def read_export(directory: str | os.PathLike[str]) -> Image:
     manifest = _manifest(folder)
     backend = _backend_of(folder, manifest)
     spec = backend.spec
-    image = backend.read_stream(parse_spi(_text(folder, manifest, "spi.txt")))
+    sent = parse_spi(_text(folder, manifest, "spi.txt"), bits=spec.spi_bits)
+    image = backend.read_stream(sent)
     for memory in spec.memories:
         name = f"{memory.name}.hex"
         array = parse_memory(_text(folder, manifest, name), spec, memory, name)
@@ -232,7 +239,9 @@ def read_events(directory: str | os.PathLike[str]) -> list[SampleStream]:
         When ``aer.txt`` is missing, damaged or changed.
     """
     folder = Path(directory)
-    return parse_aer(_text(folder, _manifest(folder), "aer.txt"))
+    manifest = _manifest(folder)
+    bits = _backend_of(folder, manifest).spec.spi_bits
+    return parse_aer(_text(folder, manifest, "aer.txt"), bits=bits)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

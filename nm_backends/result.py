@@ -47,11 +47,19 @@ class RawRun:
         Name to an array with one value per sample ``[batch]``, or one per sample and address
         ``[batch, addresses]``. Every chip has ``events_in``, ``events_out``, ``sops``,
         ``cycles`` and ``dropped``.
+    potentials
+        Population that does not spike to its membrane at the end of each step, float64
+        ``[time, batch, size]`` in the user's units; always there.
+    decisions
+        What else a chip says about each sample, ``[batch, ...]`` (its ``label``...), for the
+        result's ``metadata``.
     """
 
     layers: dict[str, np.ndarray]
     membranes: dict[str, np.ndarray] = field(default_factory=dict)
     counters: dict[str, np.ndarray] = field(default_factory=dict)
+    potentials: dict[str, np.ndarray] = field(default_factory=dict)
+    decisions: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass
@@ -62,11 +70,13 @@ class Result:
     ----------
     spikes
         Spikes of the (first) output node, with the axes of the input: ``[time, batch, *shape]``,
-        or ``[time, *shape]`` when a single sample without batch axis was given. Counts per step.
+        or ``[time, *shape]`` when a single sample without batch axis was given. Counts per step;
+        the membrane where the output does not spike.
     layers
         The same for every spiking node, under the user's own node name.
     membranes
-        Recorded with ``record=("membrane",)``: membrane at the end of each step.
+        Recorded with ``record=("membrane",)``: membrane at the end of each step. That of nodes that
+        do not spike is always there, in the user's units.
     readout
         What a classifier looks at: spike counts of the output ``[batch, *shape]``, or the membrane
         of the last step where the output does not spike.

@@ -132,26 +132,35 @@ def _joined(parts: list[RawRun]) -> RawRun:
         along(1, [p.layers for p in parts]),
         along(1, [p.membranes for p in parts]),
         along(0, [p.counters for p in parts]),
+        along(1, [p.potentials for p in parts]),
+        along(0, [p.decisions for p in parts]),
     )
 
 
 def _result(program: Program, raw: RawRun, estimates: dict[str, Any], batched: bool) -> Result:
     network = program.network
     layers = {n: _shaped(a, network.populations[n], batched) for n, a in raw.layers.items()}
-    membranes = {n: _shaped(a, network.populations[n], batched) for n, a in raw.membranes.items()}
+    recorded = {**raw.potentials, **raw.membranes}
+    membranes = {n: _shaped(a, network.populations[n], batched) for n, a in recorded.items()}
     shown = network.output
-    readout = raw.layers[shown.name].sum(axis=0, dtype=np.int64).reshape(-1, *shown.shape)
     estimates = dict(estimates)
     return Result(
-        spikes=layers[shown.name],
+        spikes=(layers if shown.spiking else membranes)[shown.name],
         layers=layers,
-        readout=readout,
+        readout=_readout(raw, shown).reshape(-1, *shown.shape),
         membranes=membranes,
         counters=raw.counters,
         energy=estimates.pop("energy", None),
         latency=estimates.pop("latency", None),
-        metadata={"chip": program.chip, **estimates},
+        metadata={"chip": program.chip, **raw.decisions, **estimates},
     )
+
+
+def _readout(raw: RawRun, shown: Population) -> np.ndarray:
+    """Return spike counts, or the membrane of the last step (0 where there was no step)."""
+    if shown.spiking:
+        return np.asarray(raw.layers[shown.name].sum(axis=0, dtype=np.int64))
+    return np.asarray(raw.potentials[shown.name][-1:].sum(axis=0))
 
 
 def _shaped(values: np.ndarray, population: Population, batched: bool) -> np.ndarray:

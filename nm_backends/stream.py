@@ -7,20 +7,25 @@ SPI (``spi.txt``)::
 
     AAAAA DDDDD        20-bit address word, 20-bit data word
 
+Where the words of a chip are wider (``bits``) there are more digits, and a burst has all its data
+words on its line.
+
 Events (``aer.txt``)::
 
     S n                sample n (decimal) begins; first restore the neurons (its P lines)
     P AAAAA DDDDD      SPI transaction, as above
     T t                time step t (decimal) begins
+    H NAME v           set pin NAME to v (0 or 1); before the first word of a step
     A WWWWW            AER word: send it, then wait until the chip is idle
     E                  the sample is over
 
-The binary SPI form (``spi.bin``) is what goes over the wire: 5 bytes per transaction, 20 address
-bits and 20 data bits, most significant bit first.
+The binary SPI form (``spi.bin``) is what goes over the wire, most significant bit first: for 20-bit
+words 5 bytes per transaction, 20 address bits and 20 data bits.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -39,8 +44,11 @@ __all__ = [
     "spi_text",
 ]
 
-_SPI_HEAD = "# SPI stream 1: address data (20 bits each, hexadecimal), in this order"
+_SPI_HEAD = "# SPI stream 1: address data (%d bits each, hexadecimal), in this order"
 _AER_HEAD = "# AER stream 1: S sample | P address data | T step | A word | E"
+_PINS_HEAD = "# AER stream 1: S sample | P address data | T step | H pin value | A word | E"
+_PAIRS_ONLY = 20  # words so short leave no room for the length of a burst
+_PIN = re.compile(r"[A-Z][A-Z0-9_]{0,40}")
 
 
 @dataclass
@@ -55,11 +63,14 @@ class SampleStream:
         SPI transactions that give the neurons their initial state.
     steps
         AER words of each time step, uint32.
+    pins
+        Step to the pins that the host sets before its words, in order; none where it sets none.
     """
 
     number: int
     restore: list[Transaction] = field(default_factory=list)
     steps: list[np.ndarray] = field(default_factory=list)
+    pins: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
 
     @property
     def words(self) -> np.ndarray:
@@ -67,16 +78,22 @@ class SampleStream:
         return np.concatenate([np.empty(0, np.uint32), *self.steps])
 
 
-def spi_text(stream: Iterable[Transaction], chip: str = "") -> str:
-    """Return ``spi.txt`` for a stream."""
-    lines = [_SPI_HEAD, f"# chip {chip}"] if chip else [_SPI_HEAD]
+def spi_text(stream: Iterable[Transaction], chip: str = "", bits: int = 20) -> str:
+    """Return ``spi.txt`` for a stream of words of ``bits`` bits."""
+    head = _SPI_HEAD % bits
+    lines = [head, f"# chip {chip}"] if chip else [head]
     for t in stream:
         comment = f"  # {t.comment}" if t.comment else ""
-        lines.append(f"{t.address:05x} {t.data:05x}{comment}")
+        lines.append(_words_text(t, bits) + comment)
     return "\n".join(lines) + "\n"
 
 
-def parse_spi(text: str, name: str = "spi.txt") -> list[Transaction]:
+def _words_text(transaction: Transaction, bits: int) -> str:
+    digits = -(-bits // 4)
+    return " ".join(f"{word:0{digits}x}" for word in transaction.words)
+
+
+def parse_spi(text: str, name: str = "spi.txt", bits: int = 20) -> list[Transaction]:
     """Return the transactions of ``spi.txt``; comments are kept.
 
     Raises
@@ -85,18 +102,25 @@ def parse_spi(text: str, name: str = "spi.txt") -> list[Transaction]:
         Naming file and line.
     """
     return [
-        _transaction(fields, comment, f"{name} line {number}")
+        _transaction(fields, comment, f"{name} line {number}", bits)
         for number, fields, comment in _records(text)
     ]
 
 
-def spi_bytes(stream: Iterable[Transaction]) -> bytes:
-    """Return the binary form: 5 bytes per transaction, as sent over MOSI."""
-    return b"".join((t.address << 20 | t.data).to_bytes(5, "big") for t in stream)
+def spi_bytes(stream: Iterable[Transaction], bits: int = 20) -> bytes:
+    """Return the binary form, as sent over MOSI."""
+    return b"".join(_wire(t.words, bits) for t in stream)
+
+
+def _wire(words: Sequence[int], bits: int) -> bytes:
+    number = 0
+    for word in words:
+        number = number << bits | word
+    return number.to_bytes(-(-len(words) * bits // 8), "big")
 
 
 def spi_from_bytes(data: bytes, name: str = "spi.bin") -> list[Transaction]:
-    """Return the transactions of the binary form.
+    """Return the transactions of the binary form of 20-bit words.
 
     Raises
     ------
@@ -109,19 +133,28 @@ def spi_from_bytes(data: bytes, name: str = "spi.bin") -> list[Transaction]:
     return [Transaction(n >> 20, n & 0xFFFFF) for n in numbers]
 
 
-def aer_text(samples: Iterable[SampleStream]) -> Iterator[str]:
-    """Yield ``aer.txt`` in pieces, the head first, then one piece per sample."""
-    yield _AER_HEAD + "\n"
+def aer_text(samples: Iterable[SampleStream], bits: int = 20, pins: bool = False) -> Iterator[str]:
+    """Yield ``aer.txt`` in pieces, the head first, then one piece per sample.
+
+    Parameters
+    ----------
+    bits
+        Width of an SPI word.
+    pins
+        Whether the host sets pins, too.
+    """
+    yield (_PINS_HEAD if pins else _AER_HEAD) + "\n"
     for sample in samples:
         lines = [f"S {sample.number}"]
-        lines += [f"P {t.address:05x} {t.data:05x}" for t in sample.restore]
+        lines += [f"P {_words_text(t, bits)}" for t in sample.restore]
         for step, words in enumerate(sample.steps):
             lines.append(f"T {step}")
+            lines += [f"H {pin} {value}" for pin, value in sample.pins.get(step, ())]
             lines += [f"A {word:05x}" for word in words.tolist()]
         yield "\n".join([*lines, "E"]) + "\n"
 
 
-def parse_aer(text: str, name: str = "aer.txt") -> list[SampleStream]:
+def parse_aer(text: str, name: str = "aer.txt", bits: int = 20) -> list[SampleStream]:
     """Return the samples of ``aer.txt``.
 
     Raises
@@ -139,9 +172,11 @@ def parse_aer(text: str, name: str = "aer.txt") -> list[SampleStream]:
             samples.append(SampleStream(_integer(values, 10, 1 << 31, where)))
             steps = []
         elif kind == "P" and steps == []:
-            samples[-1].restore.append(_transaction(values, "", where))
+            samples[-1].restore.append(_transaction(values, "", where, bits))
         elif kind == "T" and steps is not None and values == [str(len(steps))]:
             steps.append([])
+        elif kind == "H" and steps and not steps[-1]:
+            samples[-1].pins.setdefault(len(steps) - 1, []).append(_pin(values, where))
         elif kind == "A" and steps:
             steps[-1].append(_integer(values, 16, 1 << 20, where))
         elif kind == "E" and steps is not None and not values:
@@ -162,11 +197,17 @@ def _records(text: str) -> Iterator[tuple[int, list[str], str]]:
             yield number, fields, comment.strip()
 
 
-def _transaction(fields: Sequence[str], comment: str, where: str) -> Transaction:
-    if len(fields) != 2:
+def _pin(fields: Sequence[str], where: str) -> tuple[str, int]:
+    if len(fields) != 2 or not _PIN.fullmatch(fields[0]) or fields[1] not in ("0", "1"):
+        raise StreamError(f"{where}: {' '.join(fields)[:60]!r} is not a pin and 0 or 1")
+    return fields[0], int(fields[1])
+
+
+def _transaction(fields: Sequence[str], comment: str, where: str, bits: int) -> Transaction:
+    if len(fields) != 2 and not (bits > _PAIRS_ONLY and len(fields) > 2):
         raise StreamError(f"{where}: {' '.join(fields)!r} is not an address and a data word")
-    address, data = (_integer([word], 16, 1 << 20, where) for word in fields)
-    return Transaction(address, data, comment)
+    address, data, *more = (_integer([word], 16, 1 << bits, where) for word in fields)
+    return Transaction(address, data, comment, tuple(more))
 
 
 def _integer(fields: Sequence[str], base: int, limit: int, where: str) -> int:

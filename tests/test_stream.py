@@ -242,3 +242,40 @@ def test_bad_transactions_name_file_and_line(line: str) -> None:
 def test_bad_wire_bytes() -> None:
     with pytest.raises(StreamError, match="truncated"):
         stream.spi_from_bytes(b"1234")
+
+
+def test_bursts_of_wide_words() -> None:
+    sent = [Transaction(0x80000000, 1, "one"), Transaction(0x30020000, 7, "", (8, 0xFFFFFFFF))]
+    text = stream.spi_text(sent, "x", 32)
+    assert text.splitlines() == [
+        "# SPI stream 1: address data (32 bits each, hexadecimal), in this order",
+        "# chip x",
+        "80000000 00000001  # one",
+        "30020000 00000007 00000008 ffffffff",
+    ]
+    assert stream.parse_spi(text, bits=32) == sent
+    assert stream.spi_bytes(sent, 32).hex() == text.replace(" # one", "").split("x\n")[1].replace(
+        "\n", ""
+    ).replace(" ", "")
+    with pytest.raises(StreamError, match="not an address and a data word"):
+        stream.parse_spi("0 1 2")
+
+
+def test_pins_stand_before_the_words_of_a_step() -> None:
+    sample = stream.SampleStream(0, [Transaction(1, 2, "", (3,))], [np.array([5], np.uint32)] * 2)
+    sample.pins = {0: [("SAMPLE", 1), ("INFER_ACC", 0)], 1: [("SAMPLE", 0)]}
+    text = "".join(stream.aer_text([sample], 32, pins=True))
+    assert "T 0\nH SAMPLE 1\nH INFER_ACC 0\nA 00005\nT 1\nH SAMPLE 0\n" in text
+    (back,) = stream.parse_aer(text, bits=32)
+    assert (back.pins, back.restore) == (sample.pins, sample.restore)
+
+
+@pytest.mark.parametrize("line", ["H SAMPLE", "H SAMPLE 2", "H sample 1", "H SAMPLE 1 1"])
+def test_bad_pins_name_file_and_line(line: str) -> None:
+    with pytest.raises(StreamError, match=r"line 3: .* is not a pin and 0 or 1"):
+        stream.parse_aer(f"S 0\nT 0\n{line}\n")
+
+
+def test_pins_do_not_follow_words() -> None:
+    with pytest.raises(StreamError, match="line 4: 'H A 1' cannot stand here"):
+        stream.parse_aer("S 0\nT 0\nA 1\nH A 1\n")
