@@ -179,6 +179,9 @@ class Backend(Protocol):
         ``program.weights`` and ``program.to_nir``.
     ``plan_events(program, spikes)``
         The events that drive the chip (an `nm_backends.aer.EventPlan`), for `export`.
+    ``open_session(program, batch, learning)``
+        The chip, to be run step by step (an `nm_backends.session.ChipSession`), for
+        ``program.session``; ``learning`` is None or options as for ``learner``.
     ``restore_stream(image, neurons) -> list[Transaction]``
         The transactions between two samples, for `export`.
     ``export_readme(program, plan, names) -> str``

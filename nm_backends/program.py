@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from nm_backends.history import History
     from nm_backends.result import Result
+    from nm_backends.session import Session
 
 __all__ = ["CompileOptions", "Fit", "Mapping", "PopulationFit", "Program", "Resource"]
 
@@ -228,6 +229,31 @@ class Program:
         return learn_program(
             self, spikes, targets, epochs, options, validation, shuffle, readout, progress
         )
+
+    def session(self, batch: int | None = None, learning: Any = None) -> Session:
+        """Return the chip, to be run step by step: what comes out can decide what goes in next.
+
+        Parameters
+        ----------
+        batch
+            Number of samples, each on a chip of its own; None for one, without a batch axis.
+        learning
+            None, or how the chip learns meanwhile: True for the defaults, else options as for
+            `learn`.
+
+        Returns
+        -------
+        Session
+            Its steps give, spike for spike, what `run` gives for them together.
+
+        Raises
+        ------
+        UserError
+            The chip cannot be run step by step, or cannot learn as asked.
+        """
+        from nm_backends.session import Session
+
+        return Session(self, batch, learning)
 
     def weights(self, node: str) -> np.ndarray:
         """Return the weights of a Linear or Affine node as the image holds them now.

@@ -28,7 +28,9 @@ def run(*command):
 
 
 def test_there_is_something_to_run():
-    assert [language for language, _ in BLOCKS] == ["sh"] + ["python"] * 6
+    languages = [language for language, _ in BLOCKS]
+    assert languages == ["sh"] + ["python"] * (len(languages) - 1)
+    assert len(languages) > 6
 
 
 @pytest.mark.parametrize(("language", "text"), BLOCKS)

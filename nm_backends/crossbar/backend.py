@@ -11,10 +11,12 @@ from nm_backends.cost import estimate
 from nm_backends.crossbar import execute as runner
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.rules import Rule
+from nm_backends.run import refuse_learning
 
 if TYPE_CHECKING:
     from nm_backends.aer import EventPlan
     from nm_backends.chip import ChipSpec, Transaction
+    from nm_backends.crossbar.session import CrossbarSession
     from nm_backends.eventcore.requests import Driving
     from nm_backends.image import Image
     from nm_backends.network import Network
@@ -91,6 +93,14 @@ class CrossbarBackend:
     ) -> RawRun:
         """Run the image on spikes uint8 ``[time, batch, input channels]``, bit for bit."""
         return runner.execute(self.chip, program, spikes, record, threads, driving)
+
+    def open_session(self, program: Program, batch: int, learning: Any = None) -> CrossbarSession:
+        """Return as many copies of the chip as there are samples, to be run step by step."""
+        from nm_backends.crossbar.session import CrossbarSession
+
+        if learning is not None:
+            raise refuse_learning(program)
+        return CrossbarSession(self.chip, program, batch)
 
     def weights_of(self, program: Program, node: str) -> np.ndarray:
         """Return the weights of a node as the image holds them, float64 ``[outputs, inputs]``."""

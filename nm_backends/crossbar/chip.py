@@ -14,6 +14,7 @@ from nm_backends.rules import Rule
 
 if TYPE_CHECKING:
     from nm_backends.eventcore.logs import BatchLog
+    from nm_backends.eventcore.simulator import EventSimulator
 
 __all__ = ["CoreContents", "CrossbarChip"]
 
@@ -71,6 +72,8 @@ class CrossbarChip:
         Returns the simulator's ``run_batch``; a function, so that numba is imported when used.
     learns
         Whether synapses can change on the chip.
+    simulator
+        Returns the class of the simulator, for programs that are run step by step.
     """
 
     spec: ChipSpec
@@ -82,6 +85,7 @@ class CrossbarChip:
     leak_event: int
     engine: Callable[[], Callable[..., BatchLog]]
     learns: bool = False
+    simulator: Callable[[], Callable[[Image], EventSimulator]] | None = None
 
     @property
     def row_pairs(self) -> bool:

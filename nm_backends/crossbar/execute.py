@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from nm_backends.eventcore.logs import BatchLog
     from nm_backends.eventcore.requests import Driving
 
-__all__ = ["SLOTS", "CoreRun", "check_layout", "execute", "run_coded", "run_core"]
+__all__ = [
+    "BY_ADDRESS", "SLOTS", "CoreRun", "check_layout", "cores", "decoded", "dropped_by_node",
+    "endless", "execute", "run_coded", "run_core", "split",
+]  # fmt: skip
 
 _PLACES = {"address": "i", "copy": "i", "lift": "i", "scale": "f"}
 BY_ADDRESS = "dropped_by_address"
@@ -61,18 +64,18 @@ def execute(
             driving=driving,
         )
     except LivelockError as error:
-        raise _endless(chip, program, error) from error
-    run.counters |= _dropped_by_node(program, run.counters.pop(BY_ADDRESS))
-    layers = _split(program.network, run.spikes)
-    membranes = {} if run.membranes is None else _split(program.network, run.membranes)
+        raise endless(chip, program, error) from error
+    run.counters |= dropped_by_node(program, run.counters.pop(BY_ADDRESS))
+    layers = split(program.network, run.spikes)
+    membranes = {} if run.membranes is None else split(program.network, run.membranes)
     return RawRun(layers, membranes, run.counters)
 
 
-def _endless(chip: CrossbarChip, program: Program, error: LivelockError) -> UserError:
+def endless(chip: CrossbarChip, program: Program, error: LivelockError) -> UserError:
     """Say in the words of the model that the chip never became idle."""
     places = np.stack([program.layout["address"], program.layout["copy"]])[:, None]
     node = next(
-        (n for n, at in _split(program.network, places).items() if (at == error.neuron).any()), ""
+        (n for n, at in split(program.network, places).items() if (at == error.neuron).any()), ""
     )
     code = chip.rules["never_idle"].code
     return UserError(
@@ -103,7 +106,7 @@ def run_core(
     """
     from nm_backends.crossbar.events import count_events, fill_events
 
-    threads = threads or _cores()
+    threads = threads or cores()
     by_sample = np.ascontiguousarray(spikes.transpose(1, 0, 2))
     step_end = count_events(layout, by_sample, threads)
     parts = []
@@ -138,7 +141,8 @@ def _some(array: np.ndarray | None) -> np.ndarray:
     return array
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return the number of processors that this process may use."""
     known = hasattr(os, "sched_getaffinity")
     return len(os.sched_getaffinity(0)) if known else (os.cpu_count() or 1)
 
@@ -154,31 +158,36 @@ def run_coded(
     driving: Driving = "idle",
 ) -> CoreRun:
     """Run input events that were made with ``layout``, and decode what comes out."""
-    from nm_backends.crossbar.events import decode_outputs
-
-    threads = threads or _cores()
+    threads = threads or cores()
     batch, steps = coded.step_end.shape
     marks = coded.step_end.ravel() - 1 if membrane else None
     mark_offsets = np.arange(batch + 1) * steps if membrane else None
     log = chip.run(
         image, coded.words, coded.offsets, marks, mark_offsets, threads=threads, driving=driving
     )
+    run = decoded(chip, layout, coded, log, threads)
+    if membrane:
+        everywhere = log.membranes.reshape(batch, steps, -1)
+        run.membranes = everywhere[:, :, layout["address"]].transpose(1, 0, 2)
+    return run
+
+
+def decoded(
+    chip: CrossbarChip,
+    layout: dict[str, np.ndarray],
+    coded: Encoded,
+    log: BatchLog,
+    threads: int = 1,
+) -> CoreRun:
+    """Return spikes and counters of a log, without membranes."""
+    from nm_backends.crossbar.events import decode_outputs
+
     address = layout["address"]
     neuron_of = np.full(chip.spec.neurons, -1, np.int64)
     neuron_of[address] = np.arange(address.size)
-    fired = decode_outputs(
-        log.out_addr,
-        log.out_event,
-        log.out_offsets,
-        coded.step_end,
-        neuron_of,
-        address.size,
-        threads,
-    )
-    membranes = None
-    if membrane:
-        membranes = log.membranes.reshape(batch, steps, -1)[:, :, address].transpose(1, 0, 2)
-    return CoreRun(fired, membranes, _counters(chip, log, coded))
+    outputs = (log.out_addr, log.out_event, log.out_offsets)
+    fired = decode_outputs(*outputs, coded.step_end, neuron_of, address.size, threads)
+    return CoreRun(fired, None, _counters(chip, log, coded))
 
 
 def _counters(chip: CrossbarChip, log: BatchLog, coded: Encoded) -> dict[str, np.ndarray]:
@@ -197,16 +206,16 @@ def _counters(chip: CrossbarChip, log: BatchLog, coded: Encoded) -> dict[str, np
     }
 
 
-def _dropped_by_node(program: Program, lost: np.ndarray) -> dict[str, np.ndarray]:
+def dropped_by_node(program: Program, lost: np.ndarray) -> dict[str, np.ndarray]:
     """Return spikes lost per sample of each population, both copies of a neuron together."""
     places = np.stack([program.layout["address"], program.layout["copy"]])
     return {
         f"dropped:{name}": lost[:, span[span >= 0]].sum(axis=1)
-        for name, span in _split(program.network, places[:, None]).items()
+        for name, span in split(program.network, places[:, None]).items()
     }
 
 
-def _split(network: Network, values: np.ndarray) -> dict[str, np.ndarray]:
+def split(network: Network, values: np.ndarray) -> dict[str, np.ndarray]:
     """Cut ``[time, batch, neurons]`` into populations."""
     layers, first = {}, 0
     for population in network.neurons:

@@ -43,6 +43,7 @@ def run_batch(
     max_pops: int = MAX_POPS,
     keep_synapses: bool = False,
     driving: Driving = "idle",
+    present: np.ndarray | None = None,
 ) -> BatchLog:
     """Run samples, each from the present state of ``simulator``, which does not change.
 
@@ -67,6 +68,9 @@ def run_batch(
     driving
         ``idle``: the host waits until the chip is idle, and no clock is needed. Others are as for
         `EventSimulator.send_timed`, and run on that engine.
+    present
+        Samples go on from here instead: one record of ``simulator.neurons`` each, which changes.
+        After a `LivelockError` they are of no use.
     """
     if driving != "idle":
         from nm_backends.eventcore.driven import run_driven
@@ -93,9 +97,11 @@ def run_batch(
     def work(chunk: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         status = np.zeros(4, np.int64)
         synapses = simulator.synapses.copy() if plastic else simulator.synapses
+        rest = simulator.neurons if present is None else simulator.neurons[:0]
         out, used = run(
-            simulator.model.execute, config, np.zeros(1, WORK), simulator.neurons,
-            simulator.neurons.copy(), simulator.synapses, synapses, operations, bounds, *chunk,
+            simulator.model.execute, config, np.zeros(1, WORK), rest,
+            simulator.neurons.copy() if present is None else present,
+            simulator.synapses, synapses, operations, bounds, *chunk,
             marks, mark_bounds, membranes, no_log, tally, dropped, status,
         )  # fmt: skip
         return out[:used], status

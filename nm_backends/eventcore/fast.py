@@ -88,13 +88,15 @@ def _run_samples(
 ) -> tuple[np.ndarray, int]:  # fmt: skip
     """Run samples ``first .. stop - 1``, each from the rest state, when there is one.
 
-    An empty ``rest_neurons`` goes on from the present state. ``status`` is left 0, or holds
-    `LIVELOCK`, the sample, the event and the neuron whose row was served last.
+    With an empty ``rest_neurons`` sample ``s`` goes on from its own present state, ``neurons[s]``.
+    ``status`` is left 0, or holds `LIVELOCK`, the sample, the event and the neuron whose row was
+    served last.
     """
     out, used = np.empty(4 * ROOM, np.int64), 0
     before = np.empty(EVENT_COUNTS, np.int64)
-    config, work, state, weights = configs[0], works[0], neurons[0], synapses[0]
+    config, work, weights = configs[0], works[0], synapses[0]
     for sample in range(first, stop):
+        state = neurons[0 if rest_neurons.size else sample]
         if rest_neurons.size:
             neurons[0] = rest_neurons[0]
             if config.plastic:

@@ -10,6 +10,7 @@ from nm_odin.mapping import CHIP
 from nm_odin.rules import RULES
 
 if TYPE_CHECKING:
+    from nm_backends.crossbar.session import CrossbarSession
     from nm_backends.image import Image
     from nm_backends.program import Program
     from nm_backends.rules import Report
@@ -40,6 +41,14 @@ class OdinBackend(CrossbarBackend):
         from nm_odin.training import Trainer
 
         return Trainer(program, OdinLearning.of(options))
+
+    def open_session(self, program: Program, batch: int, learning: Any = None) -> CrossbarSession:
+        """Return the chip, to be run step by step, and to learn if ``learning`` says how."""
+        from nm_odin.learning_session import LearningSession
+
+        if learning is None:
+            return super().open_session(program, batch)
+        return LearningSession(self.chip, program, batch, learning)
 
 
 BACKEND = OdinBackend(CHIP, RULES, stream, _verify)

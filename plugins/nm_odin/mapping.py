@@ -12,6 +12,8 @@ from nm_odin.spec import SPEC
 
 if TYPE_CHECKING:
     from nm_backends.eventcore.logs import BatchLog
+    from nm_backends.eventcore.simulator import EventSimulator
+    from nm_backends.image import Image
 
 __all__ = ["CHIP"]
 
@@ -20,6 +22,12 @@ def _engine() -> Callable[..., BatchLog]:
     from nm_odin.simulator import run_batch
 
     return run_batch
+
+
+def _simulator() -> Callable[[Image], EventSimulator]:
+    from nm_odin.simulator import OdinSimulator
+
+    return OdinSimulator
 
 
 CHIP = CrossbarChip(
@@ -31,5 +39,6 @@ CHIP = CrossbarChip(
     row_step=0x100,
     leak_event=0x7F,  # low byte 0x7F: time reference of all neurons
     engine=_engine,
+    simulator=_simulator,
     learns=True,
 )

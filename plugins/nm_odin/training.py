@@ -112,7 +112,8 @@ class Trainer:
         targets
             Labels ``[batch]``, the index of the neuron that should fire, taught in every step; or
             spikes ``[time, batch, size]``, where each neuron is excited in the steps in which it
-            should fire, and inhibited in the others.
+            should fire (1), inhibited in those in which it should not (0), and left alone where
+            they are negative.
         """
         size = self.population.size
         wanted = np.asarray(targets)
@@ -124,15 +125,16 @@ class Trainer:
                     f"targets: {wanted.min()} to {wanted.max()}, but {self.population.name} has "
                     f"neurons 0 to {size - 1}"
                 )
-            fire = np.broadcast_to(wanted[:, None] == np.arange(size), (steps, batch, size))
+            each = (wanted[:, None] == np.arange(size)).astype(np.int8)
+            wanted = np.broadcast_to(each, (steps, batch, size))
         elif wanted.shape[:2] == (steps, batch) and wanted[0, 0].size == size:
-            fire = wanted.reshape(steps, batch, size) > 0
+            wanted = wanted.reshape(steps, batch, size)
         else:
             raise UserError(
                 f"targets: shape {list(wanted.shape)}, expected labels [{batch}] or spikes "
                 f"[{steps}, {batch}, {size}]"
             )
-        return np.concatenate([fire, ~fire], axis=2).astype(np.uint8)
+        return np.concatenate([wanted > 0, wanted == 0], axis=2).astype(np.uint8)
 
     def epoch(
         self,
@@ -158,15 +160,18 @@ class Trainer:
         for first, last in pairwise([*range(0, batch, _AT_ONCE), batch]):
             both = np.concatenate([counts[:, first:last], taught[:, first:last]], axis=2)
             coded = encode_spikes(self.layout, both)
-            words, offsets = self._with_bistability(coded.words, coded.offsets, first)
+            words, offsets = self.with_bistability(coded.words, coded.offsets, first)
             log = run_batch(simulator, words, offsets, keep_synapses=True)
             dropped += int(log.drops.sum())
             if progress:
                 progress(last - first)
-        learned = simulator.image().memories["synapse"]
-        old = self.program.image.memories["synapse"]
-        self.program.image.memories["synapse"] = np.where(self.plastic, learned, old)
+        self.keep(simulator.image())
         return dropped
+
+    def keep(self, learned: Image) -> None:
+        """Take the plastic synapses of ``learned`` into the program's image."""
+        new, memories = learned.memories["synapse"], self.program.image.memories
+        memories["synapse"] = np.where(self.plastic, new, memories["synapse"])
 
     def weights(self) -> np.ndarray:
         """Return the stored values of the plastic synapses, uint8 ``[synapses]``."""
@@ -220,7 +225,7 @@ class Trainer:
             layout[f"slot_{name}"] = np.insert(old, head, np.array(values, old.dtype))
         return layout
 
-    def _with_bistability(
+    def with_bistability(
         self, words: np.ndarray, offsets: np.ndarray, done: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """End every so many samples with a bistability event of all synapses."""

@@ -12,6 +12,8 @@ from nm_tinyodin.spec import SPEC
 
 if TYPE_CHECKING:
     from nm_backends.eventcore.logs import BatchLog
+    from nm_backends.eventcore.simulator import EventSimulator
+    from nm_backends.image import Image
 
 __all__ = ["CHIP"]
 
@@ -20,6 +22,12 @@ def _engine() -> Callable[..., BatchLog]:
     from nm_tinyodin.simulator import run_batch
 
     return run_batch
+
+
+def _simulator() -> Callable[[Image], EventSimulator]:
+    from nm_tinyodin.simulator import TinyOdinSimulator
+
+    return TinyOdinSimulator
 
 
 CHIP = CrossbarChip(
@@ -31,4 +39,5 @@ CHIP = CrossbarChip(
     row_step=1,
     leak_event=0x1FF,  # bit 8, address 0xFF: time reference of all neurons
     engine=_engine,
+    simulator=_simulator,
 )
