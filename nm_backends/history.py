@@ -25,18 +25,34 @@ class Epoch:
         Synapses whose stored value is not that of the epoch before.
     spikes_dropped
         Spikes that the full scheduler lost during the pass.
+    loss
+        Mean squared error of the output, or None where targets are labels or spikes.
+    lowest
+        The smallest stored value, that of ``weights[0]``: negative where weights have a sign.
     """
 
     accuracy: float | None
     weights: np.ndarray
     changed: int
     spikes_dropped: int = 0
+    loss: float | None = None
+    lowest: int = 0
+
+    @property
+    def values(self) -> np.ndarray:
+        """The stored values that ``weights`` counts, int64."""
+        return np.arange(self.weights.size) + self.lowest
 
     @property
     def mean(self) -> float:
         """Mean stored value of the plastic synapses."""
-        total = int(self.weights.sum())
-        return float(np.arange(self.weights.size) @ self.weights) / max(1, total)
+        return float(self.values @ self.weights) / max(1, int(self.weights.sum()))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the stored values of the plastic synapses."""
+        squares = (self.values - self.mean) ** 2
+        return float(np.sqrt(squares @ self.weights / max(1, int(self.weights.sum()))))
 
     @property
     def saturated(self) -> float:
@@ -48,7 +64,7 @@ class Epoch:
 class History:
     """The outcome of ``program.learn``: one `Epoch` before the first pass and after each.
 
-    ``measured_on`` and ``readout`` say what the accuracies are of, ``options`` what drove the
+    ``measured_on`` and ``readout`` say what accuracies and losses are of, ``options`` what drove the
     learning.
     """
 
@@ -65,6 +81,11 @@ class History:
         return np.array([np.nan if e.accuracy is None else e.accuracy for e in self.epochs])
 
     @property
+    def loss(self) -> np.ndarray:
+        """Loss before the first pass and after each, float64 ``[epochs + 1]`` (NaN: none)."""
+        return np.array([np.nan if e.loss is None else e.loss for e in self.epochs])
+
+    @property
     def weight_mean(self) -> np.ndarray:
         """Mean stored value of the plastic synapses, float64 ``[epochs + 1]``."""
         return np.array([e.mean for e in self.epochs])
@@ -76,13 +97,16 @@ class History:
             "learning": list(self.nodes),
             "measured_on": self.measured_on,
             "readout": self.readout,
-            "options": vars(self.options) if self.options is not None else None,
+            "options": _plain(self.options),
             "epochs": [
                 {
                     "accuracy": e.accuracy,
+                    "loss": e.loss,
                     "weight_mean": e.mean,
+                    "weight_spread": e.spread,
                     "saturated": e.saturated,
                     "weights": e.weights.tolist(),
+                    "lowest": e.lowest,
                     "changed": e.changed,
                     "spikes_dropped": e.spikes_dropped,
                 }
@@ -91,18 +115,31 @@ class History:
         }
 
     def __str__(self) -> str:
-        measured = f"accuracy: {self.measured_on}, {self.readout}"
-        head = f"{self.chip} learned {', '.join(self.nodes)} ({measured})"
-        lines = [head, "", "epoch  accuracy  mean weight  saturated  changed"]
+        lossy = any(e.loss is not None for e in self.epochs)
+        name = "loss" if lossy else "accuracy"
+        head = f"{self.chip} learned {', '.join(self.nodes)} "
+        head += f"({name}: {self.measured_on}{'' if lossy else f', {self.readout}'})"
+        lines = [head, "", f"epoch  {name:>8}  mean weight  spread  saturated  changed"]
         for i, e in enumerate(self.epochs):
-            accuracy = "-" if e.accuracy is None else f"{e.accuracy:.1%}"
             lines.append(
-                f"{i:5}  {accuracy:>8}  {e.mean:11.2f}  {e.saturated:9.1%}  {e.changed:7,}"
+                f"{i:5}  {_judged(e, lossy):>8}  {e.mean:11.2f}  {e.spread:6.2f}  "
+                f"{e.saturated:9.1%}  {e.changed:7,}"
             )
         return "\n".join(lines)
 
     def plot(self, axes: Any = None) -> Any:
-        """Draw accuracy and mean weight over epochs; return the axes (needs matplotlib)."""
+        """Draw accuracy or loss, and mean weight; return the axes (needs matplotlib)."""
         from nm_backends.plot import draw_history
 
         return draw_history(self, axes)
+
+
+def _judged(epoch: Epoch, lossy: bool) -> str:
+    if lossy:
+        return "-" if epoch.loss is None else f"{epoch.loss:.4g}"
+    return "-" if epoch.accuracy is None else f"{epoch.accuracy:.1%}"
+
+
+def _plain(options: Any) -> Any:
+    plain = getattr(options, "to_json", None)
+    return plain() if plain else vars(options) if options is not None else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,24 +19,34 @@ if TYPE_CHECKING:
     from nm_backends.network import Population
     from nm_backends.program import Program
 
-__all__ = ["Learner", "learn_program"]
+__all__ = ["Learner", "Score", "epochs_learned", "learn_program", "spiking_score"]
+
+_LEARNED = "epochs_learned"  # in the program's metadata, so that it is saved
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a program does with learning off; see `nm_backends.history.Epoch`."""
+
+    accuracy: float | None = None
+    loss: float | None = None
 
 
 class Learner(Protocol):
     """What a backend's ``learner(program, options)`` returns."""
 
     @property
-    def population(self) -> Population:
-        """The population that the teacher drives."""
-        ...
-
-    @property
     def options(self) -> Any:
         """The chip's learning options in use."""
         ...
 
+    @property
+    def stored(self) -> range:
+        """The values that a plastic synapse can store."""
+        ...
+
     def counts(self, targets: Any, steps: int, batch: int) -> np.ndarray:
-        """Return what the teacher says, in the learner's own channels."""
+        """Return what the teacher says, in the learner's own form, ``[any, batch, ...]``."""
         ...
 
     def epoch(
@@ -45,7 +56,11 @@ class Learner(Protocol):
         ...
 
     def weights(self) -> np.ndarray:
-        """Return the stored values of the plastic synapses."""
+        """Return the stored values of the plastic synapses, integers ``[synapses]``."""
+        ...
+
+    def score(self, counts: np.ndarray, targets: Any, readout: str) -> Score:
+        """Judge the program, with learning off, on spikes uint8 ``[time, batch, channels]``."""
         ...
 
 
@@ -74,32 +89,69 @@ def learn_program(
     counts = prepare(program.network, spikes).counts
     learner = make(program, options)
     taught = learner.counts(targets, *counts.shape[:2])
-    tested, labels = (counts, targets) if validation is None else validation
+    tested, wanted = counts, targets
+    if validation is not None:
+        tested, wanted = prepare(program.network, validation[0]).counts, validation[1]
     history = History(program.chip, program.options.learn, options=learner.options)
     history.measured_on = "training samples" if validation is None else "validation samples"
     history.readout = readout
-    values = backend.spec.weights.maximum + 1
-    before = learner.weights()
-
-    def note(lost: int) -> None:
-        nonlocal before
-        after = learner.weights()
-        accuracy = _accuracy(program, learner, tested, labels, readout)
-        shares = np.bincount(after, minlength=values).astype(np.int64)
-        history.epochs.append(Epoch(accuracy, shares, int((before != after).sum()), lost))
-        before = after
-
+    note = _notes(history, learner, lambda: learner.score(tested, wanted, readout))
     note(0)
     with _shown(progress, epochs * counts.shape[1]) as advance:
-        for order in _orders(counts.shape[1], epochs, shuffle):
-            note(learner.epoch(counts[:, order], taught[:, order], advance))
+        for _ in range(epochs):
+            done = epochs_learned(program)
+            order = _order(counts.shape[1], shuffle, done)
+            lost = learner.epoch(counts[:, order], taught[:, order], advance)
+            program.metadata[_LEARNED] = done + 1
+            note(lost)
     return history
 
 
-def _orders(samples: int, epochs: int, seed: int | None) -> Iterator[np.ndarray]:
-    random = None if seed is None else np.random.default_rng(seed)
-    for _ in range(epochs):
-        yield np.arange(samples) if random is None else random.permutation(samples)
+def epochs_learned(program: Program) -> int:
+    """Return how many passes a program has learned, over all calls and before it was saved."""
+    done = program.metadata.get(_LEARNED, 0)
+    return done if isinstance(done, int) else 0
+
+
+def spiking_score(
+    program: Program, population: Population, counts: np.ndarray, targets: Any, readout: str
+) -> Score:
+    """Return the share of samples that the neuron of the label decides, with its spikes."""
+    wanted = np.asarray(targets)
+    if wanted.ndim != 1:
+        return Score()
+    layer = program.run(counts).layers[population.name]
+    fired = layer.reshape(*layer.shape[:2], -1)
+    decided = fired.sum(axis=0, dtype=np.int64)
+    silent = ~decided.any(axis=1)
+    if readout == "first":
+        decided = (fired > 0)[fired.any(axis=2).argmax(axis=0), np.arange(fired.shape[1])]
+    chosen = np.where(silent, -1, decided.argmax(axis=1))
+    return Score(float(np.mean(chosen == wanted)))
+
+
+def _notes(history: History, learner: Learner, score: Callable[[], Score]) -> Callable[[int], None]:
+    """Return what adds an epoch to the history, given the spikes that were lost in it."""
+    stored, before = learner.stored, learner.weights()
+
+    def note(lost: int) -> None:
+        nonlocal before
+        after, judged = learner.weights(), score()
+        shares = np.bincount(after.astype(np.int64) - stored[0], minlength=len(stored))
+        changed = int((before != after).sum())
+        history.epochs.append(
+            Epoch(judged.accuracy, shares.astype(np.int64), changed, lost, judged.loss, stored[0])
+        )
+        before = after
+
+    return note
+
+
+def _order(samples: int, seed: int | None, done: int) -> np.ndarray:
+    """Return the order of samples after ``done`` epochs, whichever calls those were learned in."""
+    if seed is None:
+        return np.arange(samples)
+    return np.random.default_rng([seed, done]).permutation(samples)
 
 
 def _shown(
@@ -108,20 +160,3 @@ def _shown(
     if callable(wanted):
         return nullcontext(wanted)
     return progress_bar("learning", total, quiet=wanted is False)
-
-
-def _accuracy(
-    program: Program, learner: Learner, tested: Any, labels: Any, readout: str
-) -> float | None:
-    """Return the share of samples that the neuron of the label decides."""
-    wanted = np.asarray(labels)
-    if wanted.ndim != 1:
-        return None
-    layer = program.run(tested).layers[learner.population.name]
-    fired = layer.reshape(*layer.shape[:2], -1)
-    decided = fired.sum(axis=0, dtype=np.int64)
-    silent = ~decided.any(axis=1)
-    if readout == "first":
-        decided = (fired > 0)[fired.any(axis=2).argmax(axis=0), np.arange(fired.shape[1])]
-    chosen = np.where(silent, -1, decided.argmax(axis=1))
-    return float(np.mean(chosen == wanted))

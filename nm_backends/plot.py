@@ -135,7 +135,7 @@ def crossbar(program: Program) -> np.ndarray | None:
 
 
 def draw_history(history: History, axes: Any = None) -> Any:
-    """Draw accuracy (left axis) and mean stored weight (right axis) over epochs."""
+    """Draw accuracy or loss (left axis) and mean stored weight (right axis) over epochs."""
     if axes is None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -143,10 +143,12 @@ def draw_history(history: History, axes: Any = None) -> Any:
         figure = Figure(figsize=(6, 4), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots()
-    axes.plot(100 * history.accuracy, marker="o", color="C0")
+    lossy = bool(np.isfinite(history.loss).any())
+    axes.plot(history.loss if lossy else 100 * history.accuracy, marker="o", color="C0")
     axes.set_xlabel("epoch (0: before learning)")
-    axes.set_ylabel(f"accuracy on {history.measured_on} (%)", color="C0")
-    axes.set_ylim(0, 100)
+    name, unit = ("mean squared error", "") if lossy else ("accuracy", " (%)")
+    axes.set_ylabel(f"{name} on {history.measured_on}{unit}", color="C0")
+    axes.set_ylim(0, None if lossy else 100)
     right = axes.twinx()
     right.plot(history.weight_mean, marker="s", color="C1")
     right.set_ylabel("mean plastic weight (stored value)", color="C1")

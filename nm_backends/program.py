@@ -201,20 +201,25 @@ class Program:
         spikes
             As for `run`; each sample begins with neurons at rest, synapses go on.
         targets
-            Labels ``[batch]``: the neuron that should fire. Or the spikes wanted,
-            ``[time, batch, size]``.
+            Labels ``[batch]``: the neuron that should fire, or the output that should win. Or what
+            should come out, ``[time, batch, size]``: spikes, or on a chip with outputs that do not
+            spike their course in the user's units.
         epochs
             Passes over the samples.
         options
-            The chip's learning options or a mapping of them (``nm_odin.OdinLearning``).
+            The chip's learning options or a mapping of them
+            (``nm_odin.learning_options.OdinLearning``,
+            ``nm_reckon.learning_options.ReckonLearning``).
         validation
             Spikes and labels for the accuracies of the history; by default the training samples.
         shuffle
-            Seed of a new random order of samples in every pass; None keeps their order.
+            Seed of a new random order of samples in every pass; None keeps their order. The order
+            goes by the seed and the passes learned so far, so that stopping and going on later is
+            the same as going on at once.
         readout
-            What the accuracies go by: ``count``, the neuron that fires most; ``first``, the one
-            that fires first, as in rank-order coding. Among equals the lowest index wins; a
-            sample without a spike counts as wrong.
+            What the accuracies go by: ``count``, the neuron that fires most (or the output that
+            wins in most steps); ``first``, the one that fires first, as in rank-order coding. Among
+            equals the lowest index wins; a sample without a spike counts as wrong.
         progress
             None shows a progress bar on stderr where a person is watching, False none; a function
             is called with the number of samples that were learned since the last call.

@@ -85,6 +85,20 @@ def test_labels_may_lie_in_a_file_of_their_own(files):
     assert np.array_equal(first, nmb.load(files / "q.nmb").image.memories["synapse"])
 
 
+def test_what_should_come_out_may_lie_beside_the_spikes(files):
+    data = np.load(files / "s.npz")
+    wanted = np.zeros((5, 30, NEURONS), np.uint8)
+    wanted[:, np.arange(30), data["labels"]] = 1
+    np.savez(files / "t.npz", spikes=data["spikes"], targets=wanted)
+    assert learn(files).exit_code == 0
+    first = nmb.load(files / "q.nmb").image.memories["synapse"]
+    for more in (("--input", files / "t.npz"),
+                 ("--input", files / "bare.npz", "--targets", files / "t.npz")):  # fmt: skip
+        result = learn(files, *more)
+        assert result.exit_code == 0, result.output
+        assert np.array_equal(first, nmb.load(files / "q.nmb").image.memories["synapse"])
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -84,6 +84,18 @@ def test_the_same_twice_gives_the_same_bits_and_samples_in_parts_too():
     assert np.array_equal(one.image.memories["synapse"], two.image.memories["synapse"])
 
 
+def test_epochs_in_parts_take_the_orders_of_one_go_also_after_saving(tmp_path):
+    spikes, labels = samples(50)
+    one, two = compiled(), compiled()
+    one.learn(spikes, labels, epochs=3, options=RULE, shuffle=3)
+    two.learn(spikes, labels, options=RULE, shuffle=3)
+    two.save(tmp_path / "p.nmb")
+    two = nmb.load(tmp_path / "p.nmb")
+    two.learn(spikes, labels, epochs=2, options=RULE, shuffle=3)
+    assert np.array_equal(one.image.memories["synapse"], two.image.memories["synapse"])
+    assert one.metadata["epochs_learned"] == two.metadata["epochs_learned"] == 3
+
+
 def test_only_the_named_layer_changes_and_the_program_stays_one_for_inference(tmp_path):
     net = layers(12, 6, 4, mean=0.5, spread=0.1)
     net.projections[1].nodes = ("last",)
@@ -116,6 +128,10 @@ def test_history_counts_weights_and_measures_accuracy_on_what_is_asked():
     assert len(history.epochs) == 3
     assert history.epochs[0].changed == 0
     assert all(e.weights.sum() == INPUTS * NEURONS for e in history.epochs)
+    stored = np.repeat(history.epochs[2].values, history.epochs[2].weights)
+    assert history.epochs[2].mean == pytest.approx(stored.mean())
+    assert history.epochs[2].spread == pytest.approx(stored.std())
+    assert np.isnan(history.loss).all()
     assert "validation" in history.measured_on
     assert history.to_json()["epochs"][2]["weights"] == history.epochs[2].weights.tolist()
     assert "mean weight" in str(history)

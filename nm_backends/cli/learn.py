@@ -25,7 +25,7 @@ _SPIKES = "SPIKES.npz"
 @click.command("learn")
 @click.argument("program", metavar="PROGRAM.nmb")
 @click.option("--input", "spikes", required=True, metavar=_SPIKES, help="Training spikes, labels.")
-@click.option("--targets", metavar="TARGETS.npy", help="Labels or spikes wanted, if not in SPIKES.")
+@click.option("--targets", metavar="TARGETS.npy", help="What should come out, if not in SPIKES.")
 @click.option("-o", "--output", required=True, metavar="LEARNED.nmb", help="The learned program.")
 @click.option("--epochs", type=click.IntRange(1), default=1, show_default=True, help="Passes.")
 @click.option(
@@ -35,14 +35,14 @@ _SPIKES = "SPIKES.npz"
     metavar="NAME=VALUE",
     help="Option of the chip's rule, such as thetamem=20 (repeatable).",
 )
-@click.option("--validation", metavar=_SPIKES, help="Spikes and labels that accuracies are of.")
+@click.option("--validation", metavar=_SPIKES, help="Spikes and labels that are judged.")
 @click.option("--shuffle", type=int, metavar="SEED", help="Order samples at random in every pass.")
 @click.option(
     "--readout",
     type=click.Choice(("count", "first")),
     default="count",
     show_default=True,
-    help="The neuron that fires most, or the one that fires first.",
+    help="The neuron that fires (or wins) most, or the one that fires first.",
 )
 @click.option("--history", metavar="HISTORY.json", help="Store accuracy and weights over passes.")
 @click.option("--plot", metavar="CURVE.png", help="Draw the learning curve (needs matplotlib).")
@@ -70,8 +70,8 @@ def learn_command(
 ) -> None:
     """Train a compiled program on the chip, with the chip's own rule.
 
-    PROGRAM was compiled with --learn NODE. SPIKES is as for nmb run, with an array 'labels': the
-    neuron that should fire for each sample.
+    PROGRAM was compiled with --learn NODE. SPIKES is as for nmb run, with an array 'labels' (the
+    neuron that should fire for each sample) or 'targets' (what should come out in each step).
     """
     from nm_backends.artifact import load
     from nm_backends.cli.spikes import check_output, naming, read_spikes
@@ -89,7 +89,7 @@ def learn_command(
             wanted,
             epochs,
             _parsed(options) or None,
-            (tested.spikes, _labels(tested)) if tested else None,
+            (tested.spikes, _targets(tested)) if tested else None,
             shuffle,
             readout,
             False if as_json else None,
@@ -107,16 +107,18 @@ def learn_command(
 def _wanted(source: SpikeFile, targets: str | None) -> np.ndarray:
     from nm_backends.cli.spikes import read_targets
 
-    return _labels(source) if targets is None else read_targets(targets)
+    return _targets(source) if targets is None else read_targets(targets)
 
 
-def _labels(source: SpikeFile) -> np.ndarray:
-    if source.labels is None:
+def _targets(source: SpikeFile) -> np.ndarray:
+    found = source.labels if source.targets is None else source.targets
+    if found is None:
         raise UserError(
             f"{source.path}: no array 'labels'",
-            "expected the index of the neuron that should fire, one per sample (or give --targets)",
+            "expected the index of the neuron that should fire, one per sample, or an array "
+            "'targets' of what should come out (or give --targets)",
         )
-    return source.labels
+    return found
 
 
 def _parsed(options: tuple[str, ...]) -> dict[str, Any]:

@@ -37,11 +37,12 @@ BROKEN = (
 
 @dataclass(frozen=True)
 class SpikeFile:
-    """Input spikes, and the labels that lay beside them (None where there are none)."""
+    """Input spikes, and the labels and targets that lay beside them (None: there are none)."""
 
     path: str
     spikes: np.ndarray
     labels: np.ndarray | None = None
+    targets: np.ndarray | None = None
 
 
 def read_spikes(path: str) -> SpikeFile:
@@ -52,23 +53,27 @@ def read_spikes(path: str) -> SpikeFile:
     UserError
         Naming the file, what is in it, and what was expected.
     """
-    spikes, labels = _opened(path)
+    spikes, labels, targets = _opened(path)
     _check_spikes(path, spikes)
     if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
         raise UserError(
             f"{path}: labels are {labels.dtype}{list(labels.shape)}",
             "expected one integer per sample; leave the array out if there are none",
         )
-    return SpikeFile(path, spikes, labels)
+    return SpikeFile(path, spikes, labels, targets)
 
 
 def read_targets(path: str) -> np.ndarray:
-    """Read what should come out: labels ``[batch]``, or spikes ``[time, batch, neurons]``."""
-    targets, labels = _opened(path)
-    return targets if labels is None else labels
+    """Read what should come out: labels ``[batch]``, or ``[time, batch, neurons]``.
+
+    In an ``.npz`` file that is the array ``targets``, else ``labels``, else the only one there is.
+    """
+    only, labels, targets = _opened(path)
+    found = labels if targets is None else targets
+    return only if found is None else found
 
 
-def _opened(path: str) -> tuple[np.ndarray, np.ndarray | None]:
+def _opened(path: str) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     if os.path.isdir(path):
         raise UserError(f"{path}: is a directory", EXPECTED)
     try:
@@ -84,13 +89,13 @@ def _opened(path: str) -> tuple[np.ndarray, np.ndarray | None]:
         raise UserError(f"{path}: not a readable array file ({reason})", EXPECTED) from None
 
 
-def _load(path: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return spikes and labels."""
+def _load(path: str) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Return spikes, labels and targets."""
     with open(path, "rb") as file:
         magic = file.read(2)
         file.seek(0)
         if magic != b"PK":
-            return _read_array(file, "spikes"), None
+            return _read_array(file, "spikes"), None, None
         with zipfile.ZipFile(file) as archive:
             names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
             others = [name for name in names if name != "labels"]
@@ -98,7 +103,11 @@ def _load(path: str) -> tuple[np.ndarray, np.ndarray | None]:
                 there = f"among {', '.join(names[:10])}" if names else "and no other array"
                 raise ValueError(f"no array 'spikes' {there}")
             spikes = _read_member(archive, "spikes" if "spikes" in names else others[0])
-            return spikes, _read_member(archive, "labels") if "labels" in names else None
+            labels, targets = (
+                _read_member(archive, name) if name in names else None
+                for name in ("labels", "targets")
+            )
+            return spikes, labels, targets
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -13,6 +13,7 @@ from nm_backends.crossbar.wiring import learning
 from nm_backends.errors import UserError
 from nm_backends.eventcore.words import insert
 from nm_backends.image import Image
+from nm_backends.learn import Score, spiking_score
 from nm_odin.learning_options import OdinLearning
 from nm_odin.spec import NEURON_FIELDS, SPEC
 
@@ -76,6 +77,11 @@ class Trainer:
         self.address = self.program.layout["address"][span]
         self.copy = self.program.layout["copy"][span]
         self.layout = self._taught_layout()
+
+    @property
+    def stored(self) -> range:
+        """The values that a plastic synapse can store."""
+        return range(_W_MAX + 1)
 
     @property
     def plastic(self) -> np.ndarray:
@@ -176,6 +182,10 @@ class Trainer:
     def weights(self) -> np.ndarray:
         """Return the stored values of the plastic synapses, uint8 ``[synapses]``."""
         return np.asarray(self.program.image.memories["synapse"][self.plastic] & _W_MAX)
+
+    def score(self, counts: np.ndarray, targets: Any, readout: str) -> Score:
+        """Return the share of samples that the neuron of the label decides, with learning off."""
+        return spiking_score(self.program, self.population, counts, targets, readout)
 
     def _places(self) -> np.ndarray:
         return np.concatenate([self.address, self.copy[self.copy >= 0]])
