@@ -64,8 +64,8 @@ class Epoch:
 class History:
     """The outcome of ``program.learn``: one `Epoch` before the first pass and after each.
 
-    ``measured_on`` and ``readout`` say what accuracies and losses are of, ``options`` what drove the
-    learning.
+    ``measured_on`` and ``readout`` say what accuracies and losses are of, ``options`` how it
+    learned.
     """
 
     chip: str
