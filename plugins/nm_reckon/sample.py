@@ -39,11 +39,16 @@ class Sample:
     target_valid, infer_acc
         Pins ``TARGET_VALID`` and ``INFER_ACC`` at each tick, uint8 ``[ticks]``; None is low.
     label, label_tick
-        The label, and the tick before which the host sends it; -1 is never.
+        The label, -1 for none, and the tick before which the host sends it; -1 is never. A label
+        sent before tick 0 is forgotten by the chip, which then asks for it.
     label_on_request
         What the host answers when the chip asks for a label, uint8 ``[ticks]``; None is ``label``.
     reg_target
-        What it answers in regression mode, int16 ``[ticks, 16]``; None is 0.
+        What it answers in regression mode, int16 ``[ticks, 16]``. A chip that asks for targets that
+        the host does not have waits for ever, and such a sample is refused.
+    tick_period
+        Clock cycles from one tick to the next; None is a host that waits until the chip is ready.
+        Cycles that answering the chip takes the host are not counted.
     """
 
     ticks: int
@@ -51,10 +56,11 @@ class Sample:
     ev_addr: np.ndarray
     target_valid: np.ndarray | None = None
     infer_acc: np.ndarray | None = None
-    label: int = 0
+    label: int = -1
     label_tick: int = -1
     label_on_request: np.ndarray | None = None
     reg_target: np.ndarray | None = None
+    tick_period: int | None = None
 
 
 def _none(*shape: int, kind: type = np.int32) -> np.ndarray:
@@ -86,6 +92,11 @@ class SampleLog:
         (``record="lfsr"``).
     cycles
         As ``busy`` for each tick, int32 ``[ticks, 4]`` (``record="cycles"``).
+    timing_errors
+        Ticks that came while the chip was busy with the tick before, int32 (``tick_period``). All
+        else is as if the host had waited: the chip itself goes wrong in ways of its own.
+    halted
+        Tick at which the chip halted because of one (``SPI_ERROR_HALT``), or -1.
     mem_step, mem_ready
         Neuron memory after the step of a tick and when ready again, uint8 ``[n, 128, 16]``, for the
         ticks of ``capture``.
@@ -98,6 +109,8 @@ class SampleLog:
     spikes_fired: int = 0
     sops: int = 0
     updates: int = 0
+    timing_errors: np.ndarray = field(default_factory=lambda: _none(0))
+    halted: int = -1
     spikes: np.ndarray = field(default_factory=lambda: _none(0, 256, kind=np.uint8))
     oneur_step: np.ndarray = field(default_factory=lambda: _none(0, OUTPUTS, kind=np.int16))
     oneur_ready: np.ndarray = field(default_factory=lambda: _none(0, OUTPUTS, kind=np.int16))

@@ -1,0 +1,196 @@
+"""Samples, one after the other in flat arrays, as the kernels take them; what is wrong in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from nm_backends.errors import UserError
+from nm_reckon.layout import PLAN
+from nm_reckon.sample import Sample
+from nm_reckon.spec import INPUTS, OUTPUTS
+
+__all__ = ["INFER_ACC", "TARGET_VALID", "Packed", "Stimulus", "pack"]
+
+TARGET_VALID, INFER_ACC = 1, 2
+"""Bits of ``pins``."""
+
+
+class Stimulus(NamedTuple):
+    """The arrays of `Packed` in the order in which the kernels take them."""
+
+    ev_tick: np.ndarray
+    ev_addr: np.ndarray
+    pins: np.ndarray
+    on_request: np.ndarray
+    targets: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """Samples ready to run; make it once when they are run many times.
+
+    Parameters
+    ----------
+    plan
+        One record of `layout.PLAN` per sample.
+    ev_tick, ev_addr
+        Events of all samples, int32 (ticks within the sample) and uint8.
+    pins
+        `TARGET_VALID` and `INFER_ACC` at each tick of all samples, uint8.
+    on_request
+        Label that the host answers at each tick, int16; -1 is none.
+    targets
+        int16 ``[ticks, 16]``, or no rows when no sample has any.
+    has_targets
+        Which samples have regression targets, bool.
+    """
+
+    plan: np.ndarray
+    ev_tick: np.ndarray
+    ev_addr: np.ndarray
+    pins: np.ndarray
+    on_request: np.ndarray
+    targets: np.ndarray
+    has_targets: np.ndarray
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return int(self.plan.size)
+
+    @property
+    def ticks(self) -> int:
+        """Ticks of all samples."""
+        return int(self.pins.size)
+
+    def stimulus(self) -> Stimulus:
+        """Return what the kernels take besides the plan."""
+        return Stimulus(self.ev_tick, self.ev_addr, self.pins, self.on_request, self.targets)
+
+    def part(self, first: int, last: int) -> Packed:
+        """Return samples ``first..last - 1``."""
+        plan = self.plan[first:last].copy()
+        begin = int(plan["begin"][0])
+        here = slice(begin, begin + int(plan["ticks"].sum()))
+        plan["begin"] -= begin
+        return Packed(
+            plan, self.ev_tick, self.ev_addr, self.pins[here], self.on_request[here],
+            self.targets[here], self.has_targets[first:last],
+        )  # fmt: skip
+
+
+def pack(samples: Sequence[Sample]) -> Packed:
+    """Return samples in flat arrays.
+
+    Raises
+    ------
+    UserError
+        A sample that cannot be driven; the message names it.
+    """
+    for n, sample in enumerate(samples):
+        for problem in _problems(sample):
+            raise UserError(f"sample {n}: {problem}")
+    ticks = np.array([sample.ticks for sample in samples], np.int64)
+    events = np.array([np.size(sample.ev_tick) for sample in samples], np.int64)
+    plan = np.zeros(len(samples), PLAN)
+    plan["begin"], plan["ticks"] = np.cumsum(ticks) - ticks, ticks
+    plan["ev_begin"], plan["ev_end"] = np.cumsum(events) - events, np.cumsum(events)
+    plan["label"] = [sample.label for sample in samples]
+    plan["label_tick"] = [sample.label_tick for sample in samples]
+    plan["period"] = [sample.tick_period or 0 for sample in samples]
+    has_targets = np.array([sample.reg_target is not None for sample in samples], bool)
+    return Packed(
+        plan,
+        _joined([sample.ev_tick for sample in samples], np.int32),
+        _joined([sample.ev_addr for sample in samples], np.uint8),
+        _joined([_pins(sample) for sample in samples], np.uint8),
+        _joined([_answers(sample) for sample in samples], np.int16),
+        _targets(samples) if has_targets.any() else np.zeros((0, OUTPUTS), np.int16),
+        has_targets,
+    )
+
+
+def _joined(parts: Sequence[np.ndarray], kind: type) -> np.ndarray:
+    return np.concatenate([np.zeros(0, kind), *(np.asarray(p).astype(kind) for p in parts)])
+
+
+def _pins(sample: Sample) -> np.ndarray:
+    pins = np.zeros(sample.ticks, np.uint8)
+    for bit, level in ((TARGET_VALID, sample.target_valid), (INFER_ACC, sample.infer_acc)):
+        if level is not None:
+            pins[np.asarray(level) != 0] |= bit
+    return pins
+
+
+def _answers(sample: Sample) -> np.ndarray:
+    if sample.label_on_request is not None:
+        return np.asarray(sample.label_on_request)
+    return np.full(sample.ticks, sample.label)
+
+
+def _targets(samples: Sequence[Sample]) -> np.ndarray:
+    return np.concatenate(
+        [
+            np.zeros((sample.ticks, OUTPUTS), np.int16)
+            if sample.reg_target is None
+            else np.asarray(sample.reg_target).astype(np.int16)
+            for sample in samples
+        ]
+    )
+
+
+def _problems(sample: Sample) -> list[str]:
+    """Name what is wrong with a sample."""
+    if sample.ticks < 2:
+        return [f"{sample.ticks} ticks: expected 2 or more (tick 0 does not step)"]
+    found = _event_problems(sample)
+    found += _label_problems(sample)
+    shapes: tuple[tuple[str, np.ndarray | None, tuple[int, ...]], ...] = (
+        ("target_valid", sample.target_valid, (sample.ticks,)),
+        ("infer_acc", sample.infer_acc, (sample.ticks,)),
+        ("label_on_request", sample.label_on_request, (sample.ticks,)),
+        ("reg_target", sample.reg_target, (sample.ticks, OUTPUTS)),
+    )
+    for name, array, shape in shapes:
+        if array is not None and np.shape(array) != shape:
+            found.append(f"{name}: shape {np.shape(array)}, expected {shape}")
+    if sample.tick_period is not None and sample.tick_period < 1:
+        found.append(f"tick_period {sample.tick_period}: expected 1 clock cycle or more, or None")
+    return found
+
+
+def _label_problems(sample: Sample) -> list[str]:
+    found = []
+    if not -1 <= sample.label < 256:
+        found.append(f"label {sample.label}: expected one byte, or -1 for none")
+    if not -1 <= sample.label_tick < sample.ticks:
+        found.append(f"label_tick {sample.label_tick}: expected -1..{sample.ticks - 1}")
+    elif sample.label_tick >= 0 and sample.label < 0:
+        found.append(f"label_tick {sample.label_tick}: there is no label to send")
+    answers = sample.label_on_request
+    if answers is not None and np.size(answers):
+        low, high = np.min(answers), np.max(answers)
+        if low < 0 or high > 255:
+            found.append(f"label_on_request: {low}..{high}, expected bytes")
+    return found
+
+
+def _event_problems(sample: Sample) -> list[str]:
+    when, where = np.asarray(sample.ev_tick), np.asarray(sample.ev_addr)
+    if when.ndim != 1 or when.shape != where.shape:
+        return [f"ev_tick {when.shape}, ev_addr {where.shape}: expected two lists of equal length"]
+    if not when.size:
+        return []
+    found = []
+    for name, array, end in (("ev_tick", when, sample.ticks), ("ev_addr", where, INPUTS)):
+        if array.dtype.kind not in "ui":
+            found.append(f"{name}: {array.dtype}, expected integers")
+        elif array.min() < 0 or array.max() >= end:
+            found.append(f"{name}: {array.min()}..{array.max()}, expected 0..{end - 1}")
+    if not found and (np.diff(when.astype(np.int64)) < 0).any():
+        found.append("ev_tick: expected to ascend")
+    return found
