@@ -91,7 +91,7 @@ class Regularisation:
         ``none``; ``additive`` lowers all weights of a neuron that fires too much; ``damped`` lets
         them grow less; ``both``.
     weights
-        Which of ``input`` and ``recurrent`` are regularised.
+        Which of ``input`` and ``recurrent`` are lowered; either is enough for both to be damped.
     target_rate
         Spikes per second, on average over the time constant of the membrane.
     strength
@@ -225,11 +225,12 @@ class EpropSetup:
         if matrix == "output":
             return rate * signal * trace
         rule, mode = self.regularisation, self.regularisation.mode
-        excess = max(0.0, trace_post - self.target_trace) if matrix in rule.weights else 0.0
+        excess = max(0.0, trace_post - self.target_trace)
         grown = signal * trace * h
-        if mode in ("damped", "both") and grown > 0:
+        if mode in ("damped", "both") and rule.weights and grown > 0:
             grown *= max(0.0, 1 - excess / rule.ceiling)
-        lowered = rule.strength * excess if mode in ("additive", "both") else 0.0
+        lowers = mode in ("additive", "both") and matrix in rule.weights
+        lowered = rule.strength * excess if lowers else 0.0
         return rate * (grown - lowered)
 
     def to_json(self) -> dict[str, Any]:
