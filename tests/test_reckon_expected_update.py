@@ -79,7 +79,7 @@ def learned_once(image, label, targets):
         3, np.zeros(0, int), np.zeros(0, int), target_valid=np.array([0, 1, 0], np.uint8),
         label=label, reg_target=target if image.registers["SPI_REGRESSION"] else None,
     )  # fmt: skip
-    total = {name: 0.0 for name in ("input", "recurrent", "output")}
+    total = dict.fromkeys(("input", "recurrent", "output"), 0.0)
     for seed in range(DRAWS):
         image.registers.update(seed_registers(seed))
         simulator = ReckonSimulator(image)
@@ -93,7 +93,8 @@ def learned_once(image, label, targets):
 
 def both(words, name):
     """Return a field of all neurons, int64 ``[256]``."""
-    return np.stack([extract(words, FIELD[f"{name}_{half}"]) for half in ("even", "odd")], 1).ravel()
+    halves = [extract(words, FIELD[f"{name}_{half}"]) for half in ("even", "odd")]
+    return np.stack(halves, axis=1).ravel()
 
 
 def expected(setup, image, state, label, targets):
@@ -105,10 +106,10 @@ def expected(setup, image, state, label, targets):
         error = (np.arange(OUTPUTS) == label) - 0.5
     else:
         error = targets / setup.scale
-    trace = {
-        name: (both(state, f"t_{short}")[:SIZE] >> registers[f"SPI_FP_LOC_T{short.upper()}"]) / each
-        for name, short, each in (("input", "inp", 8), ("recurrent", "rec", 8), ("output", "out", 2))
-    }  # fmt: skip
+    trace = {}
+    for name, short, each in (("input", "inp", 8), ("recurrent", "rec", 8), ("output", "out", 2)):
+        shifted = both(state, f"t_{short}")[:SIZE] >> registers[f"SPI_FP_LOC_T{short.upper()}"]
+        trace[name] = shifted / each
     edges, heights = setup.pseudo_derivative.segments(setup.threshold)
     membrane = both(state, "v")[:SIZE] / setup.scale
     h = heights[np.searchsorted(edges, membrane + 1e-9, side="right")]
