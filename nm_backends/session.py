@@ -101,7 +101,7 @@ class Session:
         self.layers, self.steps = {}, 0
 
     def step(self, spikes: Any, targets: Any = None) -> np.ndarray:
-        """Run one step and return the spikes of the (first) output.
+        """Run one step and return the spikes of the (first) output (its membranes, if it has none).
 
         Parameters
         ----------
@@ -128,7 +128,8 @@ class Session:
         raw = self._chip.step(counts, self._targets(targets))
         self.layers = {name: self._shaped(name, values) for name, values in raw.items()}
         self.steps += 1
-        return self.layers[self.program.network.output.name]
+        shown = self.program.network.output
+        return (self.layers if shown.spiking else self.membranes)[shown.name]
 
     @property
     def membranes(self) -> dict[str, np.ndarray]:
