@@ -15,21 +15,31 @@ _OUTPUT_ONLY = 4
 
 
 @kernel()
+def _read(
+    c: Any, seen: np.ndarray, memory: np.ndarray, hold: np.ndarray, dirty: np.ndarray, valid: int
+) -> None:
+    end = (c.last_source | 15) + 1
+    for j in range(end if valid else 0):
+        seen[j] = memory[j]
+    last = c.last_source & ~1
+    for j in range(c.last_source + 1 if valid else 0, end):
+        seen[j] = memory[last + (j & 1)] if valid else hold[j & 1]
+    for k in range(2):
+        if dirty[k] == 0:
+            seen[k:end:2] = 0
+
+
+@kernel()
 def _read_neurons(c: Any, s: Any, valid: int) -> None:
     """Set ``seen`` to what reading the neuron memory gives in this phase.
 
     Addresses above the last source are not read: the word read last stays. Without a valid target
     no word is read at all. Dirty bits are those of neurons 0 and 1, whatever the address.
     """
-    last = c.last_source & ~1
-    for j in range(256):
-        k = j & 1
-        i = j if j <= c.last_source else last + k
-        on = np.int16(-np.int16(s.dirty[k] != 0))
-        s.seen[0, j] = (s.membrane[i] if valid else s.hold[0, k]) & on
-        s.seen[1, j] = (s.trace_inp[i] if valid else s.hold[1, k]) & on
-        s.seen[2, j] = (s.trace_rec[i] if valid else s.hold[2, k]) & on
-        s.seen[3, j] = (s.trace_out[i] if valid else s.hold[3, k]) & on
+    _read(c, s.seen[0], s.membrane, s.hold[0], s.dirty, valid)
+    _read(c, s.seen[1], s.trace_inp, s.hold[1], s.dirty, valid)
+    _read(c, s.seen[2], s.trace_rec, s.hold[2], s.dirty, valid)
+    _read(c, s.seen[3], s.trace_out, s.hold[3], s.dirty, valid)
 
 
 @kernel()

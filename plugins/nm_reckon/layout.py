@@ -1,7 +1,7 @@
 """What the kernels work on: records of constants, of parameters and of state, and of each sample.
 
 Records rather than many arrays: within a kernel a record is a bare pointer, an array a counted
-reference.
+reference, and counting costs more than the step of a hundred neurons.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import numpy as np
 
 from nm_reckon.lfsr import CHUNK_BITS, CHUNKS, PAD
 
-__all__ = ["CHIP", "PLAN", "STATE", "TABLES", "TALLY"]
+__all__ = [
+    "CHIP", "CYCLE_LOG", "LFSR_LOG", "MEMORY_LOG", "OUTPUT_LOG", "PLAN", "SPIKE_LOG", "STATE",
+    "TABLES", "TALLY", "TARGETS", "TICK",
+]  # fmt: skip
 
 TABLES = np.dtype(
     [
@@ -92,14 +95,26 @@ PLAN = np.dtype(
     [
         ("begin", np.int64),  # its first tick among those of all samples
         ("ticks", np.int64),
-        ("ev_begin", np.int64),
-        ("ev_end", np.int64),
+        ("event", np.int64),  # its first event
         ("label", np.int64),
         ("label_tick", np.int64),
         ("period", np.int64),  # cycles from tick to tick; 0: the host waits
     ]
 )
-"""What a sample is, besides its events and what changes from tick to tick."""
+"""What a sample is, besides what changes from tick to tick."""
+
+TICK = np.dtype(
+    [
+        ("events_end", np.int32),  # its events are those before this one
+        ("on_request", np.int16),  # label that the host answers; -1 is none
+        ("target_valid", np.uint8),
+        ("infer_acc", np.uint8),
+    ]
+)
+"""What the host does at a tick."""
+
+TARGETS = np.dtype([("values", np.int16, 16)])
+"""What the host answers at a tick in regression mode."""
 
 TALLY = np.dtype(
     [
@@ -143,7 +158,8 @@ STATE = np.dtype(
         ("got_label", np.int64),
         ("busy", np.int64, 4),  # of the tick
         ("event", np.int64),  # next one of the host
-        ("caught", np.int64),  # captures so far
+        ("bus", np.uint8, 32),  # bytes sent in this tick, and how many
+        ("on_bus", np.int64),
         ("tally", TALLY),
         # scratch
         ("random", np.uint16, 256),
@@ -158,3 +174,10 @@ STATE = np.dtype(
     align=True,
 )
 """What a sample changes."""
+
+SPIKE_LOG = np.dtype([("fired", np.uint8, 256)])
+OUTPUT_LOG = np.dtype([("leaked", np.int16, 16), ("ready", np.int16, 16), ("votes", np.uint16, 16)])
+LFSR_LOG = np.dtype([("draws", np.uint32, 3), ("place", np.int32, 13)])
+CYCLE_LOG = np.dtype([("busy", np.int32, 4)])
+MEMORY_LOG = np.dtype([("step", np.int16, (4, 256)), ("ready", np.int16, (4, 256))])
+"""What is recorded of a tick; neurons are membranes and the three kinds of traces."""

@@ -9,10 +9,9 @@ import numpy as np
 
 from nm_backends.errors import UserError, did_you_mean
 from nm_backends.image import Image
-from nm_reckon.layout import TALLY
+from nm_reckon.layout import CYCLE_LOG, LFSR_LOG, MEMORY_LOG, OUTPUT_LOG, SPIKE_LOG, TALLY
 from nm_reckon.packing import Packed
-from nm_reckon.sample import GENERATORS, SampleLog
-from nm_reckon.spec import NEURONS, OUTPUTS
+from nm_reckon.sample import SampleLog
 from nm_reckon.state import generator_states, neuron_words
 
 __all__ = ["RECORDS", "Log", "Recording"]
@@ -28,14 +27,11 @@ class Log(NamedTuple):
     late: np.ndarray
     tally: np.ndarray
     spikes: np.ndarray
-    leaked: np.ndarray
-    ready: np.ndarray
-    votes: np.ndarray
+    outputs: np.ndarray
     lfsr: np.ndarray
     cycles: np.ndarray
     captured: np.ndarray
-    mem_step: np.ndarray
-    mem_ready: np.ndarray
+    memory: np.ndarray
 
 
 class Recording:
@@ -59,26 +55,22 @@ class Recording:
         capture: Sequence[int] = (),
     ) -> None:
         self._plan = packed.plan
-        spikes, outputs, lfsr, cycles = _rows(record, packed.ticks)
+        spikes, outputs, lfsr, cycles = _rows(record, packed.ticks.size)
         captured = _check_capture(capture, packed)
         self._every_tick = bool(chip["send_every_tick"][0])
         self._bytes = 1 if chip["send_label"][0] else 2 * (int(chip["last_output"][0]) + 1)
-        sent = self._bytes * (packed.ticks if self._every_tick else packed.samples)
-        memory = (captured.size * packed.samples, 4, NEURONS)
+        sent = self._bytes * (packed.ticks.size if self._every_tick else packed.plan.size)
         self.log = Log(
             out=np.zeros(sent, np.uint8),
             out_tick=np.zeros(sent, np.int32),
-            late=np.zeros(packed.ticks if packed.plan["period"].any() else 0, np.int32),
-            tally=np.zeros(packed.samples, TALLY),
-            spikes=np.zeros((spikes, NEURONS), np.uint8),
-            leaked=np.zeros((outputs, OUTPUTS), np.int16),
-            ready=np.zeros((outputs, OUTPUTS), np.int16),
-            votes=np.zeros((outputs, OUTPUTS), np.uint16),
-            lfsr=np.zeros((lfsr, len(GENERATORS)), np.int64),
-            cycles=np.zeros((cycles, 4), np.int32),
+            late=np.zeros(packed.ticks.size if packed.plan["period"].any() else 0, np.int32),
+            tally=np.zeros(packed.plan.size, TALLY),
+            spikes=np.zeros(spikes, SPIKE_LOG),
+            outputs=np.zeros(outputs, OUTPUT_LOG),
+            lfsr=np.zeros(lfsr, LFSR_LOG),
+            cycles=np.zeros(cycles, CYCLE_LOG),
             captured=captured,
-            mem_step=np.zeros(memory, np.int16),
-            mem_ready=np.zeros(memory, np.int16),
+            memory=np.zeros(captured.size * packed.plan.size, MEMORY_LOG),
         )
 
     def logs(self, count: int, start: Image) -> list[SampleLog]:
@@ -101,19 +93,20 @@ class Recording:
             updates=int(tally["updates"]),
             timing_errors=log.late[begin : begin + int(tally["late"])],
             halted=int(tally["halted"]) or -1,
-            spikes=log.spikes[here],
-            oneur_step=log.leaked[here],
-            oneur_ready=log.ready[here],
-            winner_count=log.votes[here],
-            lfsr=generator_states(log.lfsr[here]),
-            cycles=log.cycles[here],
-            mem_step=self._memory(log.mem_step, n, words),
-            mem_ready=self._memory(log.mem_ready, n, words),
+            spikes=log.spikes["fired"][here],
+            oneur_step=log.outputs["leaked"][here],
+            oneur_ready=log.outputs["ready"][here],
+            winner_count=log.outputs["votes"][here],
+            lfsr=generator_states(log.lfsr["draws"][here], log.lfsr["place"][here]),
+            cycles=log.cycles["busy"][here],
+            mem_step=self._memory("step", n, words),
+            mem_ready=self._memory("ready", n, words),
         )
 
-    def _memory(self, states: np.ndarray, n: int, words: np.ndarray) -> np.ndarray:
+    def _memory(self, when: str, n: int, words: np.ndarray) -> np.ndarray:
         count = self.log.captured.size
-        found = [neuron_words(state, words) for state in states[n * count : (n + 1) * count]]
+        states = self.log.memory[when][n * count : (n + 1) * count]
+        found = [neuron_words(state, words) for state in states]
         return np.array(found, np.uint8).reshape(count, *words.shape)
 
 
@@ -127,7 +120,7 @@ def _rows(record: Sequence[str], ticks: int) -> list[int]:
 
 def _check_capture(capture: Sequence[int], packed: Packed) -> np.ndarray:
     found = np.asarray(capture, np.int32)
-    shortest = int(packed.plan["ticks"].min()) if packed.samples else 0
+    shortest = int(packed.plan["ticks"].min()) if packed.plan.size else 0
     if found.size and (found[0] < 0 or found[-1] >= shortest or (np.diff(found) <= 0).any()):
         raise UserError(f"capture: expected ticks 0..{shortest - 1}, ascending")
     return found

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from nm_backends.errors import UserError
-from nm_reckon.layout import PLAN
+from nm_reckon.layout import PLAN, TARGETS, TICK
 from nm_reckon.sample import Sample
 from nm_reckon.spec import INPUTS, OUTPUTS
 
-__all__ = ["INFER_ACC", "TARGET_VALID", "Packed", "Stimulus", "pack"]
-
-TARGET_VALID, INFER_ACC = 1, 2
-"""Bits of ``pins``."""
-
-
-class Stimulus(NamedTuple):
-    """The arrays of `Packed` in the order in which the kernels take them."""
-
-    ev_tick: np.ndarray
-    ev_addr: np.ndarray
-    pins: np.ndarray
-    on_request: np.ndarray
-    targets: np.ndarray
+__all__ = ["Packed", "pack"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,39 +23,21 @@ class Packed:
     ----------
     plan
         One record of `layout.PLAN` per sample.
-    ev_tick, ev_addr
-        Events of all samples, int32 (ticks within the sample) and uint8.
-    pins
-        `TARGET_VALID` and `INFER_ACC` at each tick of all samples, uint8.
-    on_request
-        Label that the host answers at each tick, int16; -1 is none.
+    ticks
+        One record of `layout.TICK` per tick of all samples.
+    addresses
+        Addresses of the events of all samples, uint8.
     targets
-        int16 ``[ticks, 16]``, or no rows when no sample has any.
+        One record of `layout.TARGETS` per tick, or none when no sample has any.
     has_targets
         Which samples have regression targets, bool.
     """
 
     plan: np.ndarray
-    ev_tick: np.ndarray
-    ev_addr: np.ndarray
-    pins: np.ndarray
-    on_request: np.ndarray
+    ticks: np.ndarray
+    addresses: np.ndarray
     targets: np.ndarray
     has_targets: np.ndarray
-
-    @property
-    def samples(self) -> int:
-        """How many there are."""
-        return int(self.plan.size)
-
-    @property
-    def ticks(self) -> int:
-        """Ticks of all samples."""
-        return int(self.pins.size)
-
-    def stimulus(self) -> Stimulus:
-        """Return what the kernels take besides the plan."""
-        return Stimulus(self.ev_tick, self.ev_addr, self.pins, self.on_request, self.targets)
 
     def part(self, first: int, last: int) -> Packed:
         """Return samples ``first..last - 1``."""
@@ -77,10 +45,8 @@ class Packed:
         begin = int(plan["begin"][0])
         here = slice(begin, begin + int(plan["ticks"].sum()))
         plan["begin"] -= begin
-        return Packed(
-            plan, self.ev_tick, self.ev_addr, self.pins[here], self.on_request[here],
-            self.targets[here], self.has_targets[first:last],
-        )  # fmt: skip
+        marks = self.has_targets[first:last]
+        return Packed(plan, self.ticks[here], self.addresses, self.targets[here], marks)
 
 
 def pack(samples: Sequence[Sample]) -> Packed:
@@ -94,36 +60,45 @@ def pack(samples: Sequence[Sample]) -> Packed:
     for n, sample in enumerate(samples):
         for problem in _problems(sample):
             raise UserError(f"sample {n}: {problem}")
-    ticks = np.array([sample.ticks for sample in samples], np.int64)
-    events = np.array([np.size(sample.ev_tick) for sample in samples], np.int64)
-    plan = np.zeros(len(samples), PLAN)
-    plan["begin"], plan["ticks"] = np.cumsum(ticks) - ticks, ticks
-    plan["ev_begin"], plan["ev_end"] = np.cumsum(events) - events, np.cumsum(events)
-    plan["label"] = [sample.label for sample in samples]
-    plan["label_tick"] = [sample.label_tick for sample in samples]
-    plan["period"] = [sample.tick_period or 0 for sample in samples]
     has_targets = np.array([sample.reg_target is not None for sample in samples], bool)
+    plan = _plan(samples)
     return Packed(
         plan,
-        _joined([sample.ev_tick for sample in samples], np.int32),
+        _ticks(samples, plan),
         _joined([sample.ev_addr for sample in samples], np.uint8),
-        _joined([_pins(sample) for sample in samples], np.uint8),
-        _joined([_answers(sample) for sample in samples], np.int16),
-        _targets(samples) if has_targets.any() else np.zeros((0, OUTPUTS), np.int16),
+        _targets(samples) if has_targets.any() else np.zeros(0, TARGETS),
         has_targets,
     )
 
 
+def _plan(samples: Sequence[Sample]) -> np.ndarray:
+    ticks = np.array([sample.ticks for sample in samples], np.int64)
+    events = np.array([np.size(sample.ev_tick) for sample in samples], np.int64)
+    plan = np.zeros(len(samples), PLAN)
+    plan["begin"], plan["ticks"] = np.cumsum(ticks) - ticks, ticks
+    plan["event"] = np.cumsum(events) - events
+    plan["label"] = [sample.label for sample in samples]
+    plan["label_tick"] = [sample.label_tick for sample in samples]
+    plan["period"] = [sample.tick_period or 0 for sample in samples]
+    return plan
+
+
+def _ticks(samples: Sequence[Sample], plan: np.ndarray) -> np.ndarray:
+    ticks = np.zeros(int(plan["ticks"].sum()), TICK)
+    begins = plan["begin"].tolist()
+    when = [np.asarray(x.ev_tick, np.int64) + b for x, b in zip(samples, begins, strict=True)]
+    ticks["events_end"] = np.cumsum(np.bincount(_joined(when, np.int64), minlength=ticks.size))
+    ticks["on_request"] = _joined([_answers(sample) for sample in samples], np.int16)
+    for sample, begin in zip(samples, begins, strict=True):
+        for name in ("target_valid", "infer_acc"):
+            level = getattr(sample, name)
+            if level is not None:
+                ticks[name][begin : begin + sample.ticks] = np.asarray(level) != 0
+    return ticks
+
+
 def _joined(parts: Sequence[np.ndarray], kind: type) -> np.ndarray:
     return np.concatenate([np.zeros(0, kind), *(np.asarray(p).astype(kind) for p in parts)])
-
-
-def _pins(sample: Sample) -> np.ndarray:
-    pins = np.zeros(sample.ticks, np.uint8)
-    for bit, level in ((TARGET_VALID, sample.target_valid), (INFER_ACC, sample.infer_acc)):
-        if level is not None:
-            pins[np.asarray(level) != 0] |= bit
-    return pins
 
 
 def _answers(sample: Sample) -> np.ndarray:
@@ -133,14 +108,13 @@ def _answers(sample: Sample) -> np.ndarray:
 
 
 def _targets(samples: Sequence[Sample]) -> np.ndarray:
-    return np.concatenate(
-        [
-            np.zeros((sample.ticks, OUTPUTS), np.int16)
-            if sample.reg_target is None
-            else np.asarray(sample.reg_target).astype(np.int16)
-            for sample in samples
-        ]
-    )
+    targets = np.zeros(sum(sample.ticks for sample in samples), TARGETS)
+    begin = 0
+    for sample in samples:
+        if sample.reg_target is not None:
+            targets["values"][begin : begin + sample.ticks] = sample.reg_target
+        begin += sample.ticks
+    return targets
 
 
 def _problems(sample: Sample) -> list[str]:

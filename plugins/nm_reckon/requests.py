@@ -9,7 +9,7 @@ import numpy as np
 
 from nm_backends.errors import UserError
 from nm_reckon.errors import TargetMissingError
-from nm_reckon.packing import TARGET_VALID, Packed
+from nm_reckon.packing import Packed
 
 __all__ = ["check_targets"]
 
@@ -49,13 +49,13 @@ def _without_answer(packed: Packed, *, regression: bool) -> np.ndarray:
     """Return the samples in which the host has nothing to answer."""
     if regression:
         return np.flatnonzero(~packed.has_targets)
-    return np.flatnonzero(packed.on_request[packed.plan["begin"]] < 0)
+    return np.flatnonzero(packed.ticks["on_request"][packed.plan["begin"]] < 0)
 
 
 def _first_request(packed: Packed, n: int, value: Mapping[str, int]) -> int | None:
     """Return the tick of sample ``n`` at which the chip asks first, if it does."""
     begin, ticks, sent = (int(packed.plan[name][n]) for name in ("begin", "ticks", "label_tick"))
-    learns = packed.pins[begin : begin + ticks] & TARGET_VALID != 0
+    learns = packed.ticks["target_valid"][begin : begin + ticks] != 0
     if value["SPI_REGUL_MODE"] >= 6:
         learns[:] = True
     learns[0] = learns[-1] = False

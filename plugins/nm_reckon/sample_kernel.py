@@ -10,9 +10,20 @@ from numba import types
 
 from nm_backends.fixed import kernel
 from nm_reckon.eprop_kernel import learn
-from nm_reckon.layout import CHIP, PLAN, STATE, TABLES, TALLY
-from nm_reckon.logs import Log
-from nm_reckon.packing import INFER_ACC, TARGET_VALID, Stimulus
+from nm_reckon.layout import (
+    CHIP,
+    CYCLE_LOG,
+    LFSR_LOG,
+    MEMORY_LOG,
+    OUTPUT_LOG,
+    PLAN,
+    SPIKE_LOG,
+    STATE,
+    TABLES,
+    TALLY,
+    TARGETS,
+    TICK,
+)
 from nm_reckon.propagate_kernel import propagate
 from nm_reckon.step_kernel import step
 
@@ -36,95 +47,32 @@ def _vote(c: Any, s: Any) -> None:
     s.votes[winner] += np.uint16(1)
 
 
-@kernel(inline=True)
-def _send(c: Any, s: Any, log: Any, place: int, tick: int) -> None:
+@kernel()
+def _send(c: Any, s: Any) -> None:
     """Put the label or the outputs on the bus."""
-    log.out_tick[place : place + _bytes_sent(c)] = tick
-    s.tally.sent += _bytes_sent(c)
     if c.send_label:
-        log.out[place] = np.uint8(_largest(s.votes, c.last_output))
+        s.bus[0], s.on_bus = np.uint8(_largest(s.votes, c.last_output)), 1
         return
+    s.on_bus = 2 * (c.last_output + 1)
     for k in range(c.last_output + 1):
         value = np.uint16(s.output[k])
-        log.out[place + 2 * k] = np.uint8(value & 0xFF)
-        log.out[place + 2 * k + 1] = np.uint8(value >> 8)
-
-
-@kernel(inline=True)
-def _bytes_sent(c: Any) -> Any:
-    return 1 if c.send_label else 2 * (c.last_output + 1)
-
-
-@kernel(inline=True)
-def _receive(s: Any, p: Any, stimulus: Any, tick: int) -> None:
-    """Take what the host sends before a tick: the label, then events."""
-    if tick == p.label_tick:
-        s.label, s.got_label = p.label & 15, np.int64(tick > 0)
-    while s.event < p.ev_end and stimulus.ev_tick[s.event] == tick:
-        address = stimulus.ev_addr[s.event]
-        s.tally.events += s.events[address] ^ 1
-        s.events[address] = 1
-        s.event += 1
-
-
-@kernel(inline=True)
-def _drop_events(s: Any, stimulus: Any, begin: int) -> None:
-    """Forget the events of a tick, from ``begin`` on."""
-    for e in range(begin, s.event):
-        s.events[stimulus.ev_addr[e]] = 0
-
-
-@kernel(inline=True)
-def _ask_target(c: Any, s: Any, stimulus: Any, g: int) -> None:
-    """Get what is to be learned: from the host, unless a label was sent that serves the sample."""
-    if c.regression:
-        s.target[:] = stimulus.targets[g]
-    elif not (c.single_label and s.got_label):
-        s.label, s.got_label = np.int64(stimulus.on_request[g]) & 15, 1
+        s.bus[2 * k], s.bus[2 * k + 1] = np.uint8(value & 0xFF), np.uint8(value >> 8)
 
 
 @kernel()
-def _show(s: Any, memory: np.ndarray) -> None:
-    """Record the state of all neurons, int16 ``[4, 256]``."""
-    memory[0, :], memory[1, :] = s.membrane, s.trace_inp
-    memory[2, :], memory[3, :] = s.trace_rec, s.trace_out
-
-
-@kernel(inline=True)
-def _log_step(s: Any, log: Any, g: int, n: int, tick: int) -> None:
-    """Record what is asked for after the step of a tick."""
-    if log.spikes.shape[0]:
-        log.spikes[g, :] = s.fired
-    if log.leaked.shape[0]:
-        log.leaked[g, :], log.votes[g, :] = s.output, s.votes
-    if s.caught < log.captured.size and log.captured[s.caught] == tick and tick > 0:
-        _show(s, log.mem_step[n * log.captured.size + s.caught])
-
-
-@kernel(inline=True)
-def _log_ready(s: Any, log: Any, g: int, n: int, tick: int) -> None:
-    """Record what is asked for when the chip is ready again."""
-    if log.ready.shape[0]:
-        log.ready[g, :] = s.output
-    if log.lfsr.shape[0]:
-        log.lfsr[g, :3], log.lfsr[g, 3:] = s.draws, s.place[3:]
-    if log.cycles.shape[0]:
-        log.cycles[g, :] = s.busy
-    if s.caught < log.captured.size and log.captured[s.caught] == tick:
-        place = n * log.captured.size + s.caught
-        _show(s, log.mem_ready[place])
-        if tick == 0:  # does not step
-            _show(s, log.mem_step[place])
-        s.caught += 1
+def _ask_target(c: Any, s: Any, k: Any) -> None:
+    """Get the label that is to be learned, unless one was sent that serves the whole sample."""
+    if not (c.regression or (c.single_label and s.got_label)):
+        s.label, s.got_label = np.int64(k.on_request) & 15, 1
 
 
 @kernel()
 def _begin(s: Any, p: Any) -> None:
     """Raise ``SAMPLE``."""
     s.live[:] = 1
-    s.settled_step = s.settled_visit = s.got_label = s.caught = 0
+    s.settled_step = s.settled_visit = s.got_label = 0
     s.votes[:] = 0
-    s.event = p.ev_begin
+    s.event = p.event
     tally = s.tally
     tally.busy[:] = 0
     tally.events = tally.spikes = tally.sops = tally.updates = 0
@@ -139,70 +87,95 @@ def _end(s: Any) -> None:
     s.output[:] = 0
 
 
-@kernel(inline=True)
-def _tick(t: Any, c: Any, s: Any, p: Any, n: int, tick: int, stimulus: Any, log: Any) -> None:
-    """Run one tick: step, learn, send, propagate; the last one only steps and sends."""
-    g, event, final = p.begin + tick, s.event, tick == p.ticks - 1
-    valid = np.int64(stimulus.pins[g] & TARGET_VALID)
+@kernel()
+def _add_event(s: Any, address: int) -> None:
+    s.tally.events += np.int64(s.events[address] ^ 1)
+    s.events[address] = 1
+
+
+@kernel()
+def _start_tick(t: Any, c: Any, s: Any, p: Any, k: Any, tick: int) -> None:
+    """Begin a tick; all but the first one step the neurons."""
     s.busy[:] = 0
-    _receive(s, p, stimulus, tick)
+    s.on_bus = 0
+    if tick == p.label_tick:
+        s.label, s.got_label = p.label & 15, np.int64(tick > 0)
     if tick > 0:
         step(t, c, s)
-        if stimulus.pins[g] & INFER_ACC:
+        if k.infer_acc:
             _vote(c, s)
-    _log_step(s, log, g, n, tick)
-    if tick > 0 and not final and c.learn and (valid or c.always):
-        _ask_target(c, s, stimulus, g)
-        learn(t, c, s, valid)
+
+
+@kernel()
+def _finish_tick(t: Any, c: Any, s: Any, p: Any, k: Any, tick: int) -> None:
+    """Learn, send and propagate; the last tick only sends."""
+    final = tick == p.ticks - 1
+    if tick > 0 and not final and c.learn and (k.target_valid or c.always):
+        _ask_target(c, s, k)
+        learn(t, c, s, np.int64(k.target_valid))
     if final or (tick > 0 and c.send_every_tick):
-        first = p.begin if c.send_every_tick else n
-        _send(c, s, log, first * _bytes_sent(c) + s.tally.sent, tick)
+        _send(c, s)
     if final:
         _end(s)
     else:
         propagate(t, c, s)
-    _drop_events(s, stimulus, event)
-    _log_ready(s, log, g, n, tick)
-    for k in range(4):
-        s.tally.busy[k] += s.busy[k]
+    for state in range(4):
+        s.tally.busy[state] += s.busy[state]
 
 
-@kernel(inline=True)
-def _check_time(c: Any, s: Any, p: Any, tick: int, log: Any) -> None:
-    """Note the next tick if it comes while the chip is busy with this one, and perhaps halt."""
-    if tick == p.ticks - 1 or s.busy[0] + s.busy[1] + s.busy[2] + s.busy[3] < p.period:
-        return
-    log.late[p.begin + s.tally.late] = tick + 1
-    s.tally.late += 1
+@kernel()
+def _is_late(c: Any, s: Any, p: Any, tick: int) -> bool:
+    """Whether the next tick comes while the chip is busy with this one, and perhaps halts it."""
+    busy = s.busy[0] + s.busy[1] + s.busy[2] + s.busy[3]
+    if tick == p.ticks - 1 or busy < p.period:
+        return False
     if c.error_halt:
         s.tally.halted = tick + 1
+    return True
 
 
-_LOG = types.NamedTuple(
-    (
-        types.uint8[::1], types.int32[::1], types.int32[::1], numba.from_dtype(TALLY)[::1],
-        types.uint8[:, ::1], types.int16[:, ::1], types.int16[:, ::1], types.uint16[:, ::1],
-        types.int64[:, ::1], types.int32[:, ::1], types.int32[::1], types.int16[:, :, ::1],
-        types.int16[:, :, ::1],
-    ),
-    Log,
+@kernel()
+def _show(s: Any, memory: np.ndarray) -> None:
+    """Record the state of all neurons, int16 ``[4, 256]``."""
+    memory[0, :], memory[1, :] = s.membrane, s.trace_inp
+    memory[2, :], memory[3, :] = s.trace_rec, s.trace_out
+
+
+@kernel()
+def _log_outputs(s: Any, record: Any) -> None:
+    record.leaked[:] = s.output
+    record.votes[:] = s.votes
+
+
+@kernel()
+def _log_generators(s: Any, record: Any) -> None:
+    record.draws[:] = s.draws
+    for i in range(13):
+        record.place[i] = np.int32(s.place[i])
+
+
+def _arrays(*kinds: Any) -> list[Any]:
+    return [numba.from_dtype(np.dtype(kind))[::1] for kind in kinds]
+
+
+_SIGNATURE = types.int64(
+    *_arrays(TABLES, CHIP, STATE, PLAN, TICK, np.uint8, TARGETS), types.int64, types.int64,
+    *_arrays(np.uint8, np.int32, np.int32, TALLY, SPIKE_LOG, OUTPUT_LOG, LFSR_LOG, CYCLE_LOG),
+    *_arrays(np.int32, MEMORY_LOG),
 )  # fmt: skip
-_STIMULUS = types.NamedTuple(
-    (
-        types.int32[::1], types.uint8[::1], types.uint8[::1], types.int16[::1],
-        types.int16[:, ::1],
-    ),
-    Stimulus,
-)  # fmt: skip
-_RECORDS = [numba.from_dtype(kind)[::1] for kind in (TABLES, CHIP, STATE, PLAN)]
 
 
-@kernel(types.int64(*_RECORDS, types.int64, types.int64, _STIMULUS, _LOG))
+@kernel(_SIGNATURE)
 def run_samples(
-    tables: np.ndarray, chip: np.ndarray, state: np.ndarray, plan: np.ndarray,
-    first: int, last: int, stimulus: Any, log: Any,
+    tables: np.ndarray, chip: np.ndarray, state: np.ndarray, plan: np.ndarray, ticks: np.ndarray,
+    addresses: np.ndarray, targets: np.ndarray, first: int, last: int,
+    out: np.ndarray, out_tick: np.ndarray, late: np.ndarray, tally: np.ndarray, spikes: np.ndarray,
+    outputs: np.ndarray, lfsr: np.ndarray, cycles: np.ndarray, captured: np.ndarray,
+    memory: np.ndarray,
 ) -> int:  # fmt: skip
     """Run samples ``first..last - 1`` of a plan, one after the other.
+
+    See `packing.Packed` and `logs.Log` for the arrays.
 
     Returns
     -------
@@ -211,15 +184,52 @@ def run_samples(
     """
     t, c, s = tables[0], chip[0], state[0]
     for n in range(first, last):
-        p = plan[n]
+        p, caught = plan[n], 0
         _begin(s, p)
+        bus = (2 * c.last_output + 2 if not c.send_label else 1) * (
+            p.begin if c.send_every_tick else n
+        )
         for tick in range(p.ticks):
-            _tick(t, c, s, p, n, tick, stimulus, log)
-            if p.period:
-                _check_time(c, s, p, tick, log)
+            g = p.begin + tick
+            events_end = np.int64(ticks[g].events_end)
+            eventful = s.event < events_end
+            while s.event < events_end:
+                _add_event(s, addresses[s.event])
+                s.event += 1
+            if targets.size:
+                s.target[:] = targets[g].values
+            _start_tick(t, c, s, p, ticks[g], tick)
+            if spikes.size:
+                spikes[g].fired[:] = s.fired
+            if outputs.size:
+                _log_outputs(s, outputs[g])
+            catch = caught < captured.size and captured[caught] == tick
+            place = n * captured.size + caught
+            if catch:
+                _show(s, memory[place].step)
+            _finish_tick(t, c, s, p, ticks[g], tick)
+            if eventful:
+                s.events[:] = 0
+            for k in range(s.on_bus):
+                out[bus + s.tally.sent], out_tick[bus + s.tally.sent] = s.bus[k], tick
+                s.tally.sent += 1
+            if outputs.size:
+                outputs[g].ready[:] = s.output
+            if lfsr.size:
+                _log_generators(s, lfsr[g])
+            if cycles.size:
+                cycles[g].busy[:] = s.busy
+            if catch:
+                _show(s, memory[place].ready)
+                if tick == 0:  # which does not step
+                    _show(s, memory[place].step)
+                caught += 1
+            if p.period and _is_late(c, s, p, tick):
+                late[p.begin + s.tally.late] = tick + 1
+                s.tally.late += 1
                 if s.tally.halted:
                     break
-        log.tally[n] = s.tally
+        tally[n] = s.tally
         if s.tally.halted:
             return n + 1 - first
     return last - first

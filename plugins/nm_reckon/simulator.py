@@ -78,9 +78,7 @@ class ReckonSimulator:
     @property
     def lfsr(self) -> np.ndarray:
         """States of the 13 `sample.GENERATORS`, uint32 ``[13]``."""
-        places = self._state["place"][0].copy()
-        places[:3] = self._state["draws"][0]
-        return np.asarray(generator_states(places[None])[0])
+        return np.asarray(generator_states(self._state["draws"], self._state["place"])[0])
 
     def set_register(self, name: str, value: int | np.ndarray) -> None:
         """Write a register, as over SPI between two samples; a seed loads its generators.
@@ -134,8 +132,8 @@ class ReckonSimulator:
         chip = self._ready(packed)
         recording = Recording(packed, chip, record, capture)
         done = run_samples(
-            tables(), chip, self._state, packed.plan, 0, packed.samples,
-            packed.stimulus(), recording.log,
+            tables(), chip, self._state, packed.plan, packed.ticks, packed.addresses,
+            packed.targets, 0, packed.plan.size, *recording.log,
         )  # fmt: skip
         logs = recording.logs(done, self._start)
         if logs and logs[-1].halted >= 0:
@@ -198,15 +196,18 @@ def run_batch(
     simulator = ReckonSimulator(image)
     chip, fresh = simulator._ready(packed), simulator._state
     threads = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
-    edges = np.unique(np.linspace(0, packed.samples, 4 * threads + 1).astype(int))
+    edges = np.unique(np.linspace(0, packed.plan.size, 4 * threads + 1).astype(int))
 
     def work(chunk: tuple[int, int]) -> list[SampleLog]:
         part, state = packed.part(*chunk), fresh.copy()
         recording = Recording(part, chip, record)
-        for n in range(part.samples):
+        for n in range(part.plan.size):
             state[:] = fresh
-            run_samples(tables(), chip, state, part.plan, n, n + 1, part.stimulus(), recording.log)
-        return recording.logs(part.samples, image)
+            run_samples(
+                tables(), chip, state, part.plan, part.ticks, part.addresses, part.targets,
+                n, n + 1, *recording.log,
+            )  # fmt: skip
+        return recording.logs(part.plan.size, image)
 
     chunks = [(int(a), int(b)) for a, b in pairwise(edges)]
     if threads == 1 or len(chunks) < 2:

@@ -97,11 +97,12 @@ def set_generators(state: np.ndarray, lfsr: np.ndarray) -> None:
         state["end"][0, i], state["length"][0, i] = table.span(place)
 
 
-def generator_states(recorded: np.ndarray) -> np.ndarray:
+def generator_states(draws: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Return generator states, uint32 ``[n, 13]``, from states and places as kernels keep them."""
-    found = recorded.astype(np.uint32)
+    found = np.zeros(place.shape, np.uint32)
+    found[:, DRAWS] = draws
     for i in CYCLES:
-        found[:, i] = cycles(KINDS[i]).states[recorded[:, i]]
+        found[:, i] = cycles(KINDS[i]).states[place[:, i]]
     return found
 
 

@@ -58,7 +58,7 @@ def _step_membranes(c: Any, s: Any) -> int:
     """Fire where the membrane is at the threshold, leak and reset; return the number of spikes."""
     u, random, fired = s.membrane, s.random, s.fired
     alpha, block, threshold, keep = c.alpha, c.alpha_block, c.threshold, c.reset_keep
-    count = 0
+    count = np.int32(0)  # 64 bits would halve the vectors
     for j in range(c.padded):
         old = np.int32(u[j])
         product = np.int32(old * alpha[j])
@@ -70,11 +70,11 @@ def _step_membranes(c: Any, s: Any) -> int:
         reset = np.int16(np.int16(leaked - np.int16(threshold[j])) & keep[j])
         u[j] = reset if spike else leaked
         fired[j] = np.uint8(spike)
-        count += np.int32(spike)
-    return count
+        count = np.int32(count + np.int32(spike))
+    return np.int64(count)
 
 
-@kernel()
+@kernel(inline=True)
 def _decay(
     trace: np.ndarray, factor: np.ndarray, random: np.ndarray, block: np.ndarray, padded: int,
     bits: np.int32, mask: np.int16,

@@ -16,6 +16,7 @@ from nm_backends.fixed import kernel
 __all__ = ["update_outputs", "update_recurrent_rows", "update_rows"]
 
 _MASK = np.uint32(127)
+_MASK_5 = np.uint32(31)  # lets the compiler keep shifts to 32 bits
 _FULL, _FULL_28 = np.uint32(0xFFFFFFFF), np.uint32(0x0FFFFFFF)
 _LEAST = np.int32(-0x80000000)
 _ALL = np.int32(16)  # the damping factor in sixteenths: none
@@ -28,9 +29,9 @@ def _move(
 ) -> Any:
     """Return by how much a weight moves, before saturation: -1, 0 or 1."""
     size = np.uint32(-term if term < _ZERO else term)
-    scaled = np.uint32(size << left)
-    scaled = full if size > np.uint32(full >> left) else scaled
-    hit = (np.uint32(scaled >> right) >= random) | (term == _LEAST)
+    scaled = np.uint32(size << (left & _MASK_5))
+    scaled = full if size > np.uint32(full >> (left & _MASK_5)) else scaled
+    hit = (np.uint32(scaled >> (right & _MASK_5)) >= random) | (term == _LEAST)
     return np.int32(hit & (term != _ZERO)) * np.int32((term >> 31) | 1)
 
 
@@ -72,7 +73,7 @@ def _update_row(
         old = row[k]
         new = _limited(np.int32(old), _move(term, drawn, left, right, _FULL))
         row[k] = new
-        changed += np.int32(new != old)
+        changed = np.int32(changed + np.int32(new != old))
     return np.int64(changed)
 
 
