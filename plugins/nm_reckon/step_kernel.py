@@ -54,7 +54,7 @@ def _pick(c: Any, s: Any, table: np.ndarray) -> None:
 
 
 @kernel()
-def _step_membranes(c: Any, s: Any) -> int:
+def _step_membranes(c: Any, s: Any) -> Any:
     """Fire where the membrane is at the threshold, leak and reset; return the number of spikes."""
     u, random, fired = s.membrane, s.random, s.fired
     alpha, block, threshold, keep = c.alpha, c.alpha_block, c.threshold, c.reset_keep
