@@ -22,8 +22,12 @@ from test_odin_engine import events, image, images, reference, same_state
 from nm_backends.errors import UserError
 from nm_backends.eventcore.words import extract
 from nm_odin.izh_fields import IZH_FIELDS
+from nm_odin.izh_kernel import EXCITATORY, INHIBITORY, touch_izh
+from nm_odin.izh_sweep import touch_row
+from nm_odin.loading import load_neurons
 from nm_odin.simulator import OdinSimulator, run_batch
 from nm_odin.spec import SPEC
+from nm_odin.state import IZH_NAMES
 from nm_odin.trace import verify
 from nm_odin.words import izhikevich_word, read_word, write_word
 
@@ -115,6 +119,29 @@ def test_long_runs_equal_single_touches(number, calm, share, choice):
             fired += [] if spike is None else [spike]
     assert log.out_addr.tolist() == fired
     same_state(simulator, model)
+
+
+@given(seed, st.booleans(), st.booleans(), st.booleans(), st.sampled_from([0.6, 1]))
+@thorough
+def test_rows_of_all_neurons_equal_single_touches(number, calm, up, learning, share):
+    start = with_izhikevich(image(number), number, share, 0.1, calm)
+    rng = np.random.default_rng(number)
+    whole = load_neurons(start.memories["neuron"])
+    izh = whole["izhikevich"][0] != 0
+    whole["touch"] = (rng.integers(0, 4, 256) | 1) * izh
+    whole["learning"] = learning
+    single = whole.copy()
+    fired = touch_row(whole[0], up)
+    kind, expected = EXCITATORY if up else INHIBITORY, []
+    for k in np.flatnonzero(izh).tolist():
+        event = touch_izh(single[0], k, kind, single["touch"][0, k] > 1, False)
+        expected += [k] * bool(event and single["enabled"][0, k])
+    assert whole["fired_izh"][0, :fired].tolist() == expected
+    for name in (*IZH_NAMES, "restless", "membrane", "calcium", "calcium_up", "calcium_down"):
+        one, two = (n["izh"] if name in IZH_NAMES else n for n in (whole, single))
+        assert (one[name][0, izh] == two[name][0, izh]).all(), name
+    for name in ("up", "down"):
+        assert (whole[name][0, izh] == single[name][0, izh]).all(), name
 
 
 @given(seed)

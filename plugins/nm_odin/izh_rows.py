@@ -1,7 +1,8 @@
 """Whole rows of Izhikevich neurons: sums for all at once, then those that something happens to.
 
 A touch that flips no step bit leaves most neurons as they are; `touch_izh` notes in ``restless``
-which not. So a row is one vectorised pass over the accumulators and a few single neurons.
+which not. So a row is one vectorised pass over the accumulators and a few single neurons, or
+another vectorised pass over all of them (`izh_sweep`) where these would be many.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import numpy as np
 
 from nm_backends.eventcore.machine import NEURONS
 from nm_backends.fixed import kernel
-from nm_odin.izh_kernel import REFERENCE, accumulated, touch_izh
+from nm_odin.izh_kernel import EXCITATORY, REFERENCE, accumulated, touch_izh
+from nm_odin.izh_sweep import touch_row
 
 __all__ = ["merge_fired", "sum_inputs", "touch_all", "touch_restless"]
 
+_MANY = 16  # neurons from which on it is faster to touch all of them
 _ACCUMULATOR = np.int16(0x7FF)
 _ZERO = np.int16(0)
 
@@ -48,6 +51,8 @@ def touch_restless(neurons: Any, kind: int) -> int:
     for k in range(NEURONS):  # without branches: which neurons are listed is anyone's guess
         neurons.fired_izh[count] = k
         count += neurons.touch[k] != 0
+    if count > _MANY:
+        return int(touch_row(neurons, kind == EXCITATORY))
     for j in range(count):
         k = np.int64(neurons.fired_izh[j])
         if touch_izh(neurons, k, kind, neurons.touch[k] > 1, False):

@@ -11,7 +11,7 @@ from nm_backends.eventcore.words import extract, insert
 from nm_backends.image import Image
 from nm_odin.izh_kernel import NO_INPUT, touch_izh
 from nm_odin.spec import IZH_FIELDS, NEURON_FIELDS
-from nm_odin.state import ELSEWHERE, IZH_STATE, NEURON_STATE, NEVER, SYNAPSE_STATE
+from nm_odin.state import ELSEWHERE, IZH_NAMES, NEURON_STATE, NEVER, SYNAPSE_STATE
 
 __all__ = ["load_neurons", "load_synapses", "store_neurons"]
 
@@ -48,7 +48,7 @@ def load_neurons(words: np.ndarray) -> np.ndarray:
     state["step_bit"] = np.where(izhikevich, 1 << izh["fi_sel"] + _FIRST_STEP_BIT, 0)
     state["restless"], state["word"] = izhikevich, np.arange(NEURONS)
     state["cores"] = np.where(izhikevich, izh["core"], 0)
-    for name in IZH_STATE.names or ():
+    for name in IZH_NAMES:
         state["izh"][name] = izh[name]
     _set_lif_flags(state)
     _set_izh_flags(neurons)

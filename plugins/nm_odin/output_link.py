@@ -81,8 +81,8 @@ def _neuron_state(neurons: Any, k: int) -> int:
     """Return the 15 bits of a neuron that go out (``neuron_core.v``, NEUR_STATE_MONITOR)."""
     shared = neurons.up[k] << 6 | neurons.down[k] << 5 | np.int64(neurons.calcium[k]) << 2
     if neurons.izhikevich[k]:
-        own = neurons.izh[k]
-        return int((shared | np.int64(own.reson_sign)) << 8 | np.int64(own.core) & 15)
+        own = neurons.izh
+        return int((shared | np.int64(own.reson_sign[k])) << 8 | np.int64(own.core[k]) & 15)
     return int(shared << 8 | np.int64(neurons.membrane[k]))
 
 

@@ -1,6 +1,6 @@
 """ODIN's state, laid out for the kernels: one array per field, and what follows from parameters.
 
-What only Izhikevich neurons have is one record per neuron, with the names of the word's fields.
+What only Izhikevich neurons have is in arrays with the names of the word's fields.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 from nm_backends.eventcore.machine import NEURONS
 from nm_odin.izh_fields import IZH_FIELDS
 
-__all__ = ["ELSEWHERE", "IZH_STATE", "NEURON_STATE", "NEVER", "SYNAPSE_STATE"]
+__all__ = ["ELSEWHERE", "IZH_NAMES", "IZH_STATE", "NEURON_STATE", "NEVER", "SYNAPSE_STATE"]
 
 NEVER = 16_000
 """Threshold that keeps a membrane which is no LIF neuron's from firing in a sweep."""
@@ -32,7 +32,9 @@ ELSEWHERE = {
 }
 """Fields of an Izhikevich word that are kept per array, most of them shared with LIF neurons."""
 
-IZH_STATE = np.dtype([(f.name, np.int8) for f in IZH_FIELDS if f.name not in ELSEWHERE])
+IZH_NAMES = tuple(f.name for f in IZH_FIELDS if f.name not in ELSEWHERE)
+
+IZH_STATE = np.dtype([(name, np.int8, NEURONS) for name in IZH_NAMES])
 
 NEURON_STATE = np.dtype(
     [
@@ -67,8 +69,9 @@ NEURON_STATE = np.dtype(
         ),  # core, which LIF sweeps spoil in `membrane`
         ("touch", np.uint8, NEURONS),  # scratch
         ("fired_izh", np.int16, NEURONS),
+        ("spikes", np.int8, NEURONS),  # scratch: spikes that count for calcium
         ("word", np.int16, NEURONS),  # neuron whose word it was at first; see `burst`
-        ("izh", IZH_STATE, NEURONS),
+        ("izh", IZH_STATE),
     ],
     align=True,
 )

@@ -12,7 +12,7 @@ import pytest
 from nm_backends.eventcore.words import insert
 from nm_backends.image import Image
 from nm_odin import simulator as odin
-from nm_odin.spec import NEURON_FIELDS, REGISTERS
+from nm_odin.spec import IZH_FIELDS, NEURON_FIELDS, REGISTERS
 from nm_odin.words import izhikevich_word
 from nm_tinyodin import simulator as tinyodin
 from nm_tinyodin.spec import NEURON_FIELDS as TINY_FIELDS
@@ -48,6 +48,24 @@ def izhikevich_image(share=1.0, **fields):
     fields = {"thr": 4, "fi_sel": 2, "leak_en": 1, "leak_str": 3, "rfr": 2, "neg_en": 1} | fields
     values = {name: np.full(256, value) for name, value in fields.items()}
     words[chosen] = izhikevich_word(np.zeros((256, 16), np.uint8), **values)[chosen]
+    return start
+
+
+def mixed_image(same, seed=18, on=0.5):
+    """Izhikevich neurons of random options and parameters: what no guess of a branch gets right.
+
+    Of many such mixtures these are among the slowest: every neuron with options of its own, or all
+    with the same ones, and then firing together.
+    """
+    rng, size = np.random.default_rng(seed), 1 if same else 256
+    start, fields = odin_image(255), {}
+    for field in IZH_FIELDS[1:]:  # all parameters, no state
+        option = field.width == 1
+        if field.lsb < 70:
+            values = rng.random(size) < on if option else rng.integers(0, 1 << field.width, size)
+            fields[field.name] = np.broadcast_to(values, 256).astype(np.int64)
+    fields |= {"leak_en": np.ones(256, np.int64), "fi_sel": np.zeros(256, np.int64)}
+    start.memories["neuron"] = izhikevich_word(np.zeros((256, 16), np.uint8), **fields)
     return start
 
 
@@ -97,6 +115,16 @@ CASES = {
             thetamem=2,
             ca_leak=3,
         ),
+        lambda: odin_events(20_000),
+    ),
+    "odin, izhikevich, own options each": (
+        odin,
+        lambda: mixed_image(same=False),
+        lambda: odin_events(20_000),
+    ),
+    "odin, izhikevich, same options": (
+        odin,
+        lambda: mixed_image(same=True),
         lambda: odin_events(20_000),
     ),
     "odin, half izhikevich": (odin, lambda: izhikevich_image(0.5), lambda: odin_events(20_000)),
