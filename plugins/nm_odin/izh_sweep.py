@@ -77,7 +77,8 @@ def _induced(
     n: Any, k: int, core: np.int8, threshold: np.int8, refractory: bool, before: bool
 ) -> bool:
     opposite = _plus(core, threshold) == _ZERO
-    return before | ((n.inhin_en[k] != _ZERO) & (not refractory) & opposite)
+    after: bool = before | ((n.inhin_en[k] != _ZERO) & (not refractory) & opposite)
+    return after
 
 
 @kernel(inline=True)
