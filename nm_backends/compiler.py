@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nm_backends.errors import UserError
-from nm_backends.frontends import prepare
-from nm_backends.lowering import lower_collect
+from nm_backends.frontends import lower_any
 from nm_backends.network import Network
 from nm_backends.program import CompileOptions, Program
 from nm_backends.registry import get_backend, rules_of
@@ -22,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["check", "check_program", "compile_model"]
 
 
-def check(model: Any, chip: str, discretisation: Discretisation | None = None) -> Report:
+def check(
+    model: Any, chip: str, discretisation: Discretisation | None = None, *, sample: Any = None
+) -> Report:
     """Say everything that is in the way of a model on a chip, and what it will cost.
 
     Parameters
@@ -31,13 +32,15 @@ def check(model: Any, chip: str, discretisation: Discretisation | None = None) -
         A `Network`, or whatever `nm_backends.lower` takes.
     chip
         Name of a registered chip.
+    sample
+        One batch of input, for models of a framework; see `nm_backends.lower`.
 
     Returns
     -------
     Report
         ``ok`` exactly when `compile_model` succeeds.
     """
-    return _checked(model, chip, discretisation)[1]
+    return _checked(model, chip, discretisation, sample)[1]
 
 
 def check_program(program: Program) -> Report:
@@ -55,12 +58,14 @@ def compile_model(
     discretisation: Discretisation | None = None,
     calibrate: Any = None,
     options: CompileOptions | None = None,
+    *,
+    sample: Any = None,
 ) -> Program:
     """Quantise and place a model.
 
     Parameters
     ----------
-    model, chip, discretisation
+    model, chip, discretisation, sample
         As for `check`.
     calibrate
         Typical input spikes, in any form that ``program.run`` takes: scales, leaks, thresholds and
@@ -80,7 +85,7 @@ def compile_model(
     UserError
         When the calibration spikes do not belong to the model.
     """
-    network, report, backend = _checked(model, chip, discretisation)
+    network, report, backend = _checked(model, chip, discretisation, sample)
     if network is None or not report.ok:
         raise CompileError(report)
     chosen = options or CompileOptions()
@@ -107,11 +112,11 @@ def compile_model(
 
 
 def _checked(
-    model: Any, chip: str, discretisation: Discretisation | None
+    model: Any, chip: str, discretisation: Discretisation | None, sample: Any
 ) -> tuple[Network | None, Report, Backend]:
     """Lower a model and ask all rules of the chip, and those that plugins add."""
     backend = get_backend(chip)
-    network, lowered = lower_collect(*prepare(model, discretisation))
+    network, lowered = lower_any(model, discretisation, sample)
     report = replace(lowered, chip=chip, diagnostics=list(lowered.diagnostics))
     if network is not None:
         for rule in (*backend.rules, *rules_of(chip)):

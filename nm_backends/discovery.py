@@ -92,5 +92,6 @@ def _from_source_tree() -> Iterator[Candidate]:
     packages = sorted(p.parent for p in folder.glob("nm_*/__init__.py"))
     if packages and str(folder) not in sys.path:
         sys.path.append(str(folder))
+    yield Candidate("frontends", "nm_backends.frontends.plugin", builtin=True)
     for package in packages:
         yield Candidate(package.name.removeprefix("nm_"), package.name, builtin=True)

@@ -48,8 +48,8 @@ class Discretisation:
     v_reset
         ``{NIR node name: value}`` or one value, where the exporter lost it.
     snap
-        Snap decays and gains within 2e-6 to the nearest 1/1000 or 1/4096, undoing the float32
-        rounding of the exporters.
+        Snap decays and gains within 2e-6 (or within this number) to the nearest 1/1000 or 1/4096,
+        undoing the float32 rounding of the exporters.
     assumed
         Codes of the assumptions that were made; filled in by the lowering.
     """
@@ -63,7 +63,7 @@ class Discretisation:
     if_gain: Literal["r", "r*dt", "auto"] | None = None
     w_in: float | str | Mapping[str, object] | None = None
     v_reset: float | Mapping[str, object] | None = None
-    snap: bool | None = None
+    snap: bool | float | None = None
     assumed: tuple[str, ...] = field(default=(), compare=False)
 
     def to_metadata(self) -> dict[str, Any]:

@@ -82,8 +82,9 @@ class FrontendEntry:
         Says whether this frontend takes ``model``. It must be light: look at
         ``type(model).__module__`` and at ``sys.modules``, never import a framework.
     loader
-        ``"package.module:function"``; ``function(model, sample, dt)`` returns a ``nir.NIRGraph``
-        and a `nm_backends.Discretisation`.
+        ``"package.module:function"``; ``function(model, sample, dt)`` returns a ``nir.NIRGraph``,
+        a `nm_backends.Discretisation` and, if it has any, its findings: a list of
+        `nm_backends.rules.Diagnostic`. With errors among them the graph may be None.
     """
 
     name: str

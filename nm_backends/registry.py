@@ -43,7 +43,7 @@ HOOKS = {
     "nm_register_frontends": FrontendEntry,
     "nm_register_rules": RuleSet,
 }
-CORE_RULES = ("nm_backends.lowering.rules:RULES",)
+CORE_RULES = ("nm_backends.lowering.rules:RULES", "nm_backends.frontends.rules:RULES")
 
 
 @dataclass

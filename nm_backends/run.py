@@ -29,6 +29,8 @@ def reference(
     spikes: Any,
     discretisation: Discretisation | None = None,
     record: Sequence[str] = (),
+    *,
+    sample: Any = None,
 ) -> Result:
     """Run a model in floating point: the yardstick for every chip.
 
@@ -40,12 +42,14 @@ def reference(
         As for ``program.run``.
     record
         ``"membrane"`` keeps the membranes of spiking populations too.
+    sample
+        One batch of input, for models of a framework; see `nm_backends.lower`.
     """
     from nm_backends.api import lower
     from nm_backends.lowering.reference import reference as run_float
 
     _check_record(record)
-    network = lower(model, discretisation)
+    network = lower(model, discretisation, sample)
     given = prepare(network, spikes)
     result = run_float(network, given.counts, record)
     return result if given.batched else _single(result)

@@ -4,14 +4,41 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import nir
 
     from nm_backends.discretisation import Discretisation
+    from nm_backends.network import Network
+    from nm_backends.rules import Diagnostic, Report
 
-__all__ = ["prepare", "to_nir"]
+__all__ = ["Prepared", "lower_any", "prepare", "to_nir"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the lowering can read, and what a frontend knows beside it.
+
+    Parameters
+    ----------
+    model
+        A path, a NIR graph or a `Network`; None when ``findings`` hold an error.
+    discretisation
+        The conventions of the frontend, overridden by those of the user.
+    findings
+        What the frontend found in the user's object.
+    source
+        Name of the object for messages; empty where the lowering names it.
+    """
+
+    model: Any
+    discretisation: Discretisation | None = None
+    findings: Sequence[Diagnostic] = ()
+    source: str = ""
 
 
 def to_nir(model: Any, sample: Any = None, dt: float | None = None) -> nir.NIRGraph:
@@ -29,19 +56,30 @@ def to_nir(model: Any, sample: Any = None, dt: float | None = None) -> nir.NIRGr
     Returns
     -------
     nir.NIRGraph
-        With what NIR itself cannot say in ``graph.metadata["nm_backends"]``.
+        With what NIR itself cannot say in ``graph.metadata["nm_backends"]``. Warnings of the
+        frontend are printed on stderr.
 
     Raises
     ------
     TypeError
         No frontend knows this kind of model.
+    CompileError
+        The model holds something that NIR cannot say; with all findings.
     ValueError
         The file cannot be read by the ``nir`` package (`nm_backends.lower` is more lenient).
     """
-    graph, discretisation = prepare(model, None, sample, dt)
+    from nm_backends.rules import CompileError, Report
+
+    found = prepare(model, None, sample, dt)
+    report = Report(source=found.source, diagnostics=list(found.findings))
+    if not report.ok:
+        raise CompileError(report)
+    for finding in report.warnings:
+        print(finding, file=sys.stderr)
+    graph = found.model
     if isinstance(graph, str | os.PathLike):
         graph = _read(graph)
-    said = {} if discretisation is None else discretisation.to_metadata()
+    said = {} if found.discretisation is None else found.discretisation.to_metadata()
     if dt is not None:
         said["dt"] = float(dt)
     if said:
@@ -49,33 +87,62 @@ def to_nir(model: Any, sample: Any = None, dt: float | None = None) -> nir.NIRGr
     return graph
 
 
+def lower_any(
+    model: Any, discretisation: Discretisation | None = None, sample: Any = None
+) -> tuple[Network | None, Report]:
+    """Lower whatever `prepare` takes; return the network, None if it has errors, and a report."""
+    from nm_backends.lowering import lower_collect
+
+    found = prepare(model, discretisation, sample)
+    return lower_collect(
+        found.model, found.discretisation, known=found.findings, source=found.source
+    )
+
+
 def prepare(
     model: Any,
     discretisation: Discretisation | None,
     sample: Any = None,
     dt: float | None = None,
-) -> tuple[Any, Discretisation | None]:
+) -> Prepared:
     """Return what the lowering can read, and the conventions that the frontend knows of.
 
     Paths, NIR graphs and networks pass through. What the user gives in ``discretisation`` wins over
     what the frontend found.
     """
     if isinstance(model, str | os.PathLike) or _readable(model):
-        return model, discretisation
+        return Prepared(model, discretisation)
     from nm_backends.entries import load_object
     from nm_backends.registry import frontend_for
 
     entry = frontend_for(model)
     if entry is None:
-        kind = f"{type(model).__module__}.{type(model).__qualname__}"
-        raise TypeError(
-            f"no frontend knows a model of type {kind}; give a .nir file or a nir.NIRGraph, "
-            "or install a plugin for it (nmb plugins lists those that are there)"
-        )
-    graph, found = load_object(entry.loader)(model, sample, dt)
+        raise TypeError(_unclaimed(model))
+    graph, found, *findings = load_object(entry.loader)(model, sample, dt)
     if discretisation is not None:
-        found = dataclasses.replace(found, **discretisation.to_metadata())
-    return graph, found
+        found = _merged(found, discretisation)
+    return Prepared(graph, found, tuple(findings[0] if findings else ()), type(model).__qualname__)
+
+
+def _unclaimed(model: Any) -> str:
+    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(model, torch.nn.Module):
+        return f"this {kind} holds no neurons of snnTorch, Norse or SpikingJelly"
+    return (
+        f"no frontend knows a model of type {kind}; give a .nir file or a nir.NIRGraph, "
+        "or install a plugin for it (nmb plugins lists those that are there)"
+    )
+
+
+def _merged(found: Discretisation, wished: Discretisation) -> Discretisation:
+    """Return ``found`` overridden by what the user wishes; values for single nodes one by one."""
+    changes = wished.to_metadata()
+    for name, value in changes.items():
+        before = getattr(found, name)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            changes[name] = {**before, **value}
+    return dataclasses.replace(found, **changes)
 
 
 def _readable(model: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from nm_backends.lowering.reading import describe, read_model
 from nm_backends.lowering.settings import METADATA_KEY, Settings
 from nm_backends.lowering.shapes import Shapes, infer_shapes
 from nm_backends.network import Network, Population, Projection
-from nm_backends.rules import CompileError, Report
+from nm_backends.rules import CompileError, Diagnostic, Report
 
 if TYPE_CHECKING:
     from nm_backends.lowering.compose import Composer, Signal
@@ -56,13 +57,23 @@ def lower(
 
 
 def lower_collect(
-    model: object, discretisation: Discretisation | None = None, *, strict: bool = True
+    model: object,
+    discretisation: Discretisation | None = None,
+    *,
+    strict: bool = True,
+    known: Iterable[Diagnostic] = (),
+    source: str = "",
 ) -> tuple[Network | None, Report]:
-    """Lower like `lower`, but return the report instead of raising; no network if it has errors."""
+    """Lower like `lower`, but return the report instead of raising; no network if it has errors.
+
+    ``known`` is what a frontend has found already, in the object ``source``; errors among it mean
+    that there is nothing to lower.
+    """
     if isinstance(model, Network):
         return model, model.report
-    findings = Findings(describe(model))
-    network = _network(model, discretisation, findings, strict=strict)
+    findings = Findings(source or describe(model))
+    findings.extend(known)
+    network = _network(model, discretisation, findings, strict=strict) if findings.ok else None
     report = findings.plain()
     if network is not None:
         network.report = report

@@ -23,16 +23,21 @@ _SLOW_STEPS = 2000
 _RATIO_TOLERANCE = 1e-6
 
 
-def snap(values: np.ndarray) -> np.ndarray:
-    """Return ``values`` moved to the nearest 1/1000 or 1/4096 where that is within 2e-6.
+def snap(values: np.ndarray, within: bool | float = True) -> np.ndarray:
+    """Return ``values`` moved to the nearest 1/1000 or 1/4096 where that is near.
+
+    ``within`` is the distance; True: 2e-6, False: nothing is moved.
 
     Never onto 0: a small gain must not become none.
     """
+    reach = _SNAP_WITHIN if within is True else float(within)
+    if not reach:
+        return values
     best = np.round(values * 4096) / 4096
     thousandth = np.round(values * 1000) / 1000
     nearer = np.abs(thousandth - values) <= np.abs(best - values)
     best = np.where(nearer, thousandth, best)
-    close = (np.abs(best - values) <= _SNAP_WITHIN) & (best != 0.0)
+    close = (np.abs(best - values) <= reach) & (best != 0.0)
     return np.where(close, best, values)
 
 
@@ -99,7 +104,8 @@ def _dynamics(
     """Set decays, gains and leak."""
     if node.kind in ("IF", "I"):
         made.decay, made.leak = np.ones(made.size), np.zeros(made.size)
-        made.gain = _snapped(_integrator_gain(node, values["r"], settings, report), settings)
+        gain = _integrator_gain(node, values["r"], settings, report)
+        made.gain = snap(gain, settings.snap)
         return
     name = "tau" if "tau" in values else "tau_mem"
     if "tau_syn" in values:
@@ -114,10 +120,6 @@ def _dynamics(
     if not np.isfinite(made.leak).all() and np.isfinite(made.decay).all():
         message = "the leak (1 - decay)*v_leak is too large for a number"
         report.add(E.not_finite.at(message, node=node.name))
-
-
-def _snapped(values: np.ndarray, settings: Settings) -> np.ndarray:
-    return snap(values) if settings.snap else values
 
 
 def _pair(
@@ -143,11 +145,9 @@ def _pair(
         report.add(E.not_finite.at(message, node=node.name))
         return ratio, gain
     decay = 1.0 - ratio
-    if settings.snap:
-        snapped = snap(decay)  # but never onto 1: a slow neuron must keep its leak
-        decay = np.where((snapped == 1.0) & (ratio != 0), decay, snapped)
-        gain = snap(gain)
-    return decay, gain
+    snapped = snap(decay, settings.snap)  # but never onto 1: a slow neuron must keep its leak
+    decay = np.where((snapped == 1.0) & (ratio != 0), decay, snapped)
+    return decay, snap(gain, settings.snap)
 
 
 def _check_tau(

@@ -55,7 +55,7 @@ class Settings:
         self.resets: dict[str, Reset] = {}
         self.dt = self._dt()
         self.spike_cmp = self._spike_cmp()
-        self.snap = bool(self._ask("snap", default=True))
+        self.snap: bool | float = self._snap()
         self.if_gain: str = self._ask("if_gain") or (
             self.conventions.if_gain if self.framework else "auto"
         )
@@ -70,6 +70,11 @@ class Settings:
             if value is not None:
                 return value
         return default
+
+    def _snap(self) -> bool | float:
+        """Return whether to snap, or within which distance."""
+        said = self._ask("snap", default=True)
+        return float(said) if isinstance(said, float) else bool(said)
 
     def _dt(self) -> float:
         dt = self._ask("dt")

@@ -97,7 +97,10 @@ class Checker:
             hint = f"{close} (all: {listed})" if close.startswith("did") else f"one of: {listed}"
             return self._refuse(f"{name}{of} is {value!r}", hint)
         if name == "snap":
-            return isinstance(value, (bool, int, np.bool_)) or self._refuse(f"snap is {value!r}")
+            fine = isinstance(value, (bool, int, np.bool_)) or (
+                isinstance(value, float) and 0 <= value < 1e-3
+            )
+            return fine or self._refuse(f"snap is {value!r}", "give True, False or a distance")
         if isinstance(value, str):
             words = _WORDS.get(name, ())
             wanted = " or ".join([*words, "a number"])
