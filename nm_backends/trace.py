@@ -14,16 +14,29 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nm_backends.errors import UserError
 
-__all__ = ["Divergence", "Expect", "Trace", "TraceError", "TraceVerdict", "load_trace"]
+if TYPE_CHECKING:
+    from nm_backends.chip import Field
+
+__all__ = [
+    "Divergence",
+    "Expect",
+    "Trace",
+    "TraceError",
+    "TraceVerdict",
+    "array_names",
+    "field_at",
+    "load_trace",
+]
 
 _MAX_MEMBERS = 1000
 _MAX_BYTES = 256 << 20  # unpacked; a recorded run of a thousand events takes 0.5 MB
@@ -108,6 +121,8 @@ class Divergence:
         Address of the neuron or memory word.
     index
         Index into the array.
+    sample, tick
+        Number of the sample, and time step within it, where a chip is driven in samples.
     """
 
     engine: str
@@ -118,11 +133,15 @@ class Divergence:
     cycle: int | None = None
     neuron: int | None = None
     index: tuple[int, ...] = ()
+    sample: int | None = None
+    tick: int | None = None
 
     def __str__(self) -> str:
         where = [
             f"{name} {value}"
             for name, value in (
+                ("sample", self.sample),
+                ("tick", self.tick),
                 ("event", self.event),
                 ("neuron", self.neuron),
                 ("cycle", self.cycle),
@@ -178,8 +197,32 @@ class TraceVerdict:
         return json.dumps(self.to_dict(), indent=2)
 
 
-def load_trace(path: str | os.PathLike[str], expected: Mapping[str, Expect]) -> Trace:
+def field_at(fields: Sequence[Field], byte: int, changed: int) -> str:
+    """Return the field of a memory word that holds the lowest set bit of a ``changed`` byte."""
+    bit = 8 * byte + (changed & -changed).bit_length() - 1
+    names = (one.name for one in fields if one.lsb <= bit < one.lsb + one.width)
+    return next(names, f"bit {bit}")
+
+
+def array_names(path: str | os.PathLike[str]) -> frozenset[str]:
+    """Return the names of the arrays in a trace; `TraceError` when it is no ``.npz`` file."""
+    with _opened(path) as (_, members):
+        return frozenset(members)
+
+
+def load_trace(
+    path: str | os.PathLike[str], expected: Mapping[str, Expect], meta: bool = True
+) -> Trace:
     """Read those arrays of a trace that are ``expected``, and its ``meta``.
+
+    Parameters
+    ----------
+    path
+        The ``.npz`` file.
+    expected
+        Array name to what it must look like.
+    meta
+        Whether the trace must say what it is; if not, ``Trace.meta`` is empty.
 
     Raises
     ------
@@ -188,20 +231,30 @@ def load_trace(path: str | os.PathLike[str], expected: Mapping[str, Expect]) -> 
         taken before the file has shown that it holds the data.
     """
     name = Path(path).name
+    with _opened(path) as (archive, members):
+        wanted = {n: members[n] for n in ("meta", *expected) if n in members}
+        arrays = {n: _read_array(name, archive, info) for n, info in wanted.items()}
+    said = arrays.pop("meta", None)
+    about = _meta(name, said) if meta or said is not None else {}
+    _check_arrays(name, arrays, expected)
+    return Trace(str(path), about, arrays)
+
+
+@contextmanager
+def _opened(
+    path: str | os.PathLike[str],
+) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
+    """Open a trace and list its arrays; whatever is wrong with the file is a `TraceError`."""
+    name = Path(path).name
     try:
         with zipfile.ZipFile(path) as archive:
-            members = _members(name, archive)
-            wanted = {n: members[n] for n in ("meta", *expected) if n in members}
-            arrays = {n: _read_array(name, archive, info) for n, info in wanted.items()}
+            yield archive, _members(name, archive)
     except OSError as error:
         raise TraceError(f"{path}: {error.strerror or error}") from error
     except TraceError:
         raise
     except _DAMAGED as error:
         raise TraceError(f"{name}: damaged or not an .npz file ({error})") from error
-    meta = _meta(name, arrays.pop("meta", None))
-    _check_arrays(name, arrays, expected)
-    return Trace(str(path), meta, arrays)
 
 
 def _members(name: str, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

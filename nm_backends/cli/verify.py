@@ -25,9 +25,10 @@ SHOWN = 12  # traces that differ, printed one by one; --json has them all
 def verify_command(traces: tuple[str, ...], chip: str | None, as_json: bool) -> None:
     """Compare recorded hardware traces bit for bit.
 
-    TRACES are .npz files recorded from RTL, FPGA or silicon; each names its chip. The simulator
-    starts from the recorded state, gets the recorded events, and must reproduce outputs, memories
-    and clock cycles. Exits with 1 when one differs or cannot be replayed.
+    TRACES are .npz files recorded from RTL, FPGA or silicon; each names its chip, or is recognised
+    by what it holds. The simulator starts from the recorded state, gets the recorded events, and
+    must reproduce outputs, memories and clock cycles. Exits with 1 when one differs or cannot be
+    replayed.
     """
     verdicts: list[TraceVerdict] = []
     unusable: dict[str, UserError] = {}
@@ -62,13 +63,28 @@ def _verify(path: str, chip: str | None) -> TraceVerdict:
 
 
 def _chip_of(path: str) -> str:
-    """Return the chip that a trace names, looked up by name in lower case."""
-    from nm_backends.trace import TraceError, load_trace
+    """Return the chip that a trace names, in lower case, or whose backend recognises it."""
+    from nm_backends.trace import TraceError, array_names, load_trace
 
+    names = array_names(path)
+    claimed = None if "meta" in names else _claimed(names)
+    if claimed:
+        return claimed
     chip = load_trace(path, {}).meta.get("chip")
     if not isinstance(chip, str) or not chip:
         raise TraceError(f"{path}: meta names no chip", "say which with --chip")
     return chip.lower()
+
+
+def _claimed(arrays: frozenset[str]) -> str | None:
+    """Return the chip that knows traces with these arrays, which do not say whose they are."""
+    from nm_backends.registry import chips, get_backend
+
+    for name in chips():
+        recognises = getattr(get_backend(name), "recognises", None)
+        if recognises is not None and recognises(arrays):
+            return name
+    return None
 
 
 def _print(verdicts: list[TraceVerdict], unusable: dict[str, UserError]) -> None:

@@ -15,7 +15,15 @@ from nm_backends.eventcore.logs import EventLog
 from nm_backends.eventcore.simulator import EventSimulator
 from nm_backends.image import Image
 from nm_backends.image_check import memory_layout
-from nm_backends.trace import Divergence, Expect, Trace, TraceError, TraceVerdict, load_trace
+from nm_backends.trace import (
+    Divergence,
+    Expect,
+    Trace,
+    TraceError,
+    TraceVerdict,
+    field_at,
+    load_trace,
+)
 
 __all__ = ["verify_trace"]
 
@@ -267,15 +275,6 @@ def _first_word(
     field, neuron = name, index[-1] if index else None
     if name.startswith(("neuron", "snap_neuron")) and len(index) == 2:
         neuron = index[0]
-        field = f"{name}: {_field_name(fields_of(want[neuron]), index[1], expected ^ computed)}"
+        field = f"{name}: {field_at(fields_of(want[neuron]), index[1], expected ^ computed)}"
     divergence = Divergence(engine, field, expected, computed, event, None, neuron, index)
     return _Found((event, 50), divergence)
-
-
-def _field_name(fields: Sequence[Field], byte: int, changed: int) -> str:
-    """Return the field of a neuron word that holds the lowest bit that differs."""
-    bit = 8 * byte + (changed & -changed).bit_length() - 1
-    for field in fields:
-        if field.lsb <= bit < field.lsb + field.width:
-            return field.name
-    return f"bit {bit}"

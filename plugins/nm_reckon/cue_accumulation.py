@@ -127,10 +127,10 @@ def read_dat(path: str | os.PathLike[str]) -> CueAccumulation:
         The file is missing or is no such file; with the line.
     """
     lines = _lines(path)
-    if not lines or len(lines[0]) != 1:
+    if not lines or len(lines[0]) != 1 or not 0 <= lines[0][0] < len(lines):
         raise UserError(f"{path}: the first line is no number of samples")
     count = lines[0][0]
-    spikes = np.zeros((STEPS, max(count, 0), INPUTS), np.uint8)
+    spikes = np.zeros((STEPS, count, INPUTS), np.uint8)
     labels: list[int] = []
     label = None
     for number, line in enumerate(lines[1:], 2):

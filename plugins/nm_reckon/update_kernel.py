@@ -58,7 +58,7 @@ def _limited(weight: np.int32, move: np.int32) -> Any:
     return np.int8(min(max(np.int32(weight + move), np.int32(-128)), np.int32(127)))
 
 
-@kernel(inline=True)
+@kernel()
 def _update_row(
     row: np.ndarray, gain: np.ndarray, factor: np.ndarray, pull: np.ndarray, random: Any,
     state: np.uint32, trace: np.int32, left: np.uint32, right: np.uint32,
