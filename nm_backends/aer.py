@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-__all__ = ["EventPlan", "InputEvents", "OutputEvent", "SampleEvents"]
+if TYPE_CHECKING:
+    from nm_backends.image import Image
+
+__all__ = ["EventPlan", "InputEvents", "Lesson", "OutputEvent", "SampleEvents"]
 
 
 @dataclass(frozen=True)
@@ -108,3 +112,22 @@ class EventPlan:
     idle_cycles: int = 0
     samples: Sequence[SampleEvents] = field(default=())
     expected: Sequence[Sequence[object]] = field(default=())
+
+
+@dataclass
+class Lesson:
+    """What a chip is sent to learn from samples once, for an export.
+
+    Parameters
+    ----------
+    image
+        How the chip is programmed for it.
+    plan
+        The events, those of the teacher among them; samples are sent once and in their order.
+    learned
+        The image after the last sample.
+    """
+
+    image: Image
+    plan: EventPlan
+    learned: Image

@@ -173,7 +173,8 @@ class Backend(Protocol):
         How the host may drive the chip, see ``program.run``; ``execute`` then takes ``driving``.
     ``learner(program, options)``
         What trains a program by the chip's rule (an `nm_backends.learn.Learner`), for
-        ``program.learn``.
+        ``program.learn``. If it has ``lesson(counts, taught)`` (an `nm_backends.aer.Lesson`), a
+        program can be exported for learning on the chip itself.
     ``weights_of(program, node) -> numpy.ndarray``
         Weights of a Linear or Affine node as the image holds them, in the user's units, for
         ``program.weights`` and ``program.to_nir``.

@@ -21,27 +21,36 @@ import numpy as np
 from nm_backends import event_files
 from nm_backends.artifact import ArtifactError, check_program, spec_fingerprint
 from nm_backends.container import load_json
+from nm_backends.errors import UserError
 from nm_backends.export_readme import readme
 from nm_backends.memory_files import memory_text, parse_memory, parse_registers, register_text
+from nm_backends.run import refuse_learning
 from nm_backends.spikes import prepare
 from nm_backends.stream import SampleStream, aer_text, parse_aer, parse_spi, spi_bytes, spi_text
 
 if TYPE_CHECKING:
-    from nm_backends.aer import EventPlan
+    from nm_backends.aer import EventPlan, Lesson
     from nm_backends.chip import Backend
     from nm_backends.image import Image
     from nm_backends.program import Program
 
-__all__ = ["FORMAT", "VERSION", "export", "read_events", "read_export"]
+__all__ = ["FORMAT", "LEARNED", "VERSION", "export", "read_events", "read_export", "read_learned"]
 
 FORMAT = "nm-backends export"
 VERSION = 1
 MANIFEST = "manifest.json"
+LEARNED = "synapse_learned.hex"
 _MAX_BYTES = 1 << 30  # of one file; ten thousand samples of a full chip stay below
 _PART = ".part-"
 
 
-def export(program: Program, directory: str | os.PathLike[str], spikes: Any = None) -> list[Path]:
+def export(
+    program: Program,
+    directory: str | os.PathLike[str],
+    spikes: Any = None,
+    targets: Any = None,
+    learning: Any = None,
+) -> list[Path]:
     """Write ``program`` for the real chip into ``directory``.
 
     A new directory appears complete or not at all. In an earlier export every file is replaced
@@ -57,6 +66,12 @@ def export(program: Program, directory: str | os.PathLike[str], spikes: Any = No
     spikes
         As for ``program.run``: also write the events that the host sends for them, and the output
         events that the simulator predicts.
+    targets
+        As for ``program.learn``: the chip is programmed to learn, the events are those of one pass
+        over the samples in their order, the teacher's among them, and ``synapse_learned.hex`` is
+        what the synapse memory must hold after it. ``program`` itself does not change.
+    learning
+        The chip's learning options or a mapping of them, with ``targets``.
 
     Returns
     -------
@@ -77,7 +92,8 @@ def export(program: Program, directory: str | os.PathLike[str], spikes: Any = No
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=_PART, dir=target.parent))
     try:
-        names = _write_all(aside, program, backend, spikes)
+        lesson = _lesson(program, backend, spikes, targets, learning)
+        names = _write_all(aside, program, backend, spikes, lesson)
         _write_manifest(aside, names, program, backend)
         _install(aside, target, [*names, MANIFEST], earlier)
     finally:
@@ -88,9 +104,11 @@ def export(program: Program, directory: str | os.PathLike[str], spikes: Any = No
 # Writing --------------------------------------------------------------------------------------
 
 
-def _write_all(folder: Path, program: Program, backend: Backend, spikes: Any) -> list[str]:
+def _write_all(
+    folder: Path, program: Program, backend: Backend, spikes: Any, lesson: Lesson | None
+) -> list[str]:
     """Write everything but the manifest; return the file names in order."""
-    spec, image = backend.spec, program.image
+    spec, image = backend.spec, lesson.image if lesson else program.image
     stream = backend.write_stream(image)
     files: dict[str, Iterable[str] | bytes] = {
         "spi.txt": [spi_text(stream, spec.name, spec.spi_bits)]
@@ -100,7 +118,7 @@ def _write_all(folder: Path, program: Program, backend: Backend, spikes: Any) ->
     for memory in spec.memories:
         files[f"{memory.name}.hex"] = [memory_text(image, spec, memory)]
     files["registers.txt"] = [register_text(image, spec)]
-    plan = _plan(program, backend, spikes)
+    plan = lesson.plan if lesson else _plan(program, backend, spikes)
     if plan:
         files["input_map.csv"] = event_files.input_map(plan)
         files["output_map.csv"] = event_files.output_map(plan)
@@ -111,12 +129,40 @@ def _write_all(folder: Path, program: Program, backend: Backend, spikes: Any) ->
         samples = event_files.sample_streams(plan, restore)
         files["aer.txt"] = aer_text(samples, spec.spi_bits, pins)
         files["expected.csv"] = event_files.expected(plan)
+    if lesson:
+        memory = next(memory for memory in spec.memories if memory.name == "synapse")
+        files[LEARNED] = [memory_text(lesson.learned, spec, memory)]
     own, names = getattr(backend, "export_readme", None), list(files)
     text = own(program, plan, names) if own else readme(program, spec, plan, names)
     files["README.txt"] = [text]
     for name, content in files.items():
         _write(folder / name, content)
     return list(files)
+
+
+def _lesson(
+    program: Program, backend: Backend, spikes: Any, targets: Any, options: Any
+) -> Lesson | None:
+    """Return what the chip is sent to learn; None where it shall not."""
+    if targets is None:
+        if options is not None:
+            raise UserError("export: learning options without targets", "give targets, too")
+        return None
+    if spikes is None:
+        raise UserError("export: targets without spikes", "give the spikes to learn from")
+    make = getattr(backend, "learner", None)
+    if make is None:
+        raise refuse_learning(program)
+    learner = make(program, options)
+    planner = getattr(learner, "lesson", None)
+    if planner is None:
+        raise ArtifactError(
+            f"chip {program.chip!r}: its plugin does not say which events let it learn",
+            "export without targets",
+        )
+    counts = prepare(program.network, spikes).counts
+    lesson: Lesson = planner(counts, learner.counts(targets, *counts.shape[:2]))
+    return lesson
 
 
 def _plan(program: Program, backend: Backend, spikes: Any) -> EventPlan | None:
@@ -242,6 +288,21 @@ def read_events(directory: str | os.PathLike[str]) -> list[SampleStream]:
     manifest = _manifest(folder)
     bits = _backend_of(folder, manifest).spec.spi_bits
     return parse_aer(_text(folder, manifest, "aer.txt"), bits=bits)
+
+
+def read_learned(directory: str | os.PathLike[str]) -> np.ndarray:
+    """Return the synapse memory that the chip must hold after the samples of a learning export.
+
+    Raises
+    ------
+    ArtifactError
+        When the export is not one for learning, or the file is damaged or changed.
+    """
+    folder = Path(directory)
+    manifest = _manifest(folder)
+    spec = _backend_of(folder, manifest).spec
+    memory = next(memory for memory in spec.memories if memory.name == "synapse")
+    return parse_memory(_text(folder, manifest, LEARNED), spec, memory, LEARNED)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -26,6 +26,9 @@ the neuron of the model that an output address means; counts = 0: it
 shows a spike for the second time, do not count it""",
     "aer.txt": "the events of the samples (below)",
     "expected.csv": "the output events that must come back (below)",
+    "synapse_learned.hex": """\
+the synapse memory that the chip must hold after the last sample of
+aer.txt, as synapse.hex (below: Learning)""",
 }
 
 
@@ -38,6 +41,8 @@ def readme(program: Program, spec: ChipSpec, plan: EventPlan | None, names: Sequ
         driving = _template("export_driving").format(
             idle_cycles=plan.idle_cycles, order=f"\n{fill(plan.order, 99)}\n" if plan.order else ""
         )
+    if "synapse_learned.hex" in names:
+        driving += _template("export_learning")
     return _template("export_readme").format(
         chip=spec.name,
         rule="=" * len(title),

@@ -312,11 +312,20 @@ class Program:
 
         save(self, path)
 
-    def export(self, directory: str | os.PathLike[str], spikes: Any = None) -> list[Path]:
-        """Write what programs and drives the real chip; see `nm_backends.export.export`."""
+    def export(
+        self,
+        directory: str | os.PathLike[str],
+        spikes: Any = None,
+        targets: Any = None,
+        learning: Any = None,
+    ) -> list[Path]:
+        """Write what programs and drives the real chip; see `nm_backends.export.export`.
+
+        With ``targets`` the chip is programmed to learn, and gets the teacher's events as well.
+        """
         from nm_backends.export import export
 
-        return export(self, directory, spikes)
+        return export(self, directory, spikes, targets, learning)
 
     def __str__(self) -> str:
         from nm_backends.tables import program_text

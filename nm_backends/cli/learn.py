@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nm_backends.history import History
     from nm_backends.program import Program
 
-__all__ = ["learn_command"]
+__all__ = ["learn_command", "parsed_options", "wanted_targets"]
 
 _SPIKES = "SPIKES.npz"
 
@@ -81,14 +81,14 @@ def learn_command(
         if path:
             check_output(path, *inputs)
     source, tested = read_spikes(spikes), read_spikes(validation) if validation else None
-    wanted = _wanted(source, targets)
+    wanted = wanted_targets(source, targets)
     loaded = load(program)
     with naming(spikes):
         learned = loaded.learn(
             source.spikes,
             wanted,
             epochs,
-            _parsed(options) or None,
+            parsed_options(options) or None,
             (tested.spikes, _targets(tested)) if tested else None,
             shuffle,
             readout,
@@ -104,7 +104,8 @@ def learn_command(
         click.echo(f"written: {path}")
 
 
-def _wanted(source: SpikeFile, targets: str | None) -> np.ndarray:
+def wanted_targets(source: SpikeFile, targets: str | None) -> np.ndarray:
+    """Return what should come out: from its own file, or from that of the spikes."""
     from nm_backends.cli.spikes import read_targets
 
     return _targets(source) if targets is None else read_targets(targets)
@@ -121,7 +122,7 @@ def _targets(source: SpikeFile) -> np.ndarray:
     return found
 
 
-def _parsed(options: tuple[str, ...]) -> dict[str, Any]:
+def parsed_options(options: tuple[str, ...]) -> dict[str, Any]:
     """Read ``NAME=VALUE``: whole numbers, numbers, true, false, none, or text."""
     found: dict[str, Any] = {}
     for text in options:

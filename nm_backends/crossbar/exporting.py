@@ -9,26 +9,35 @@ import numpy as np
 
 from nm_backends.aer import EventPlan, InputEvents, OutputEvent, SampleEvents
 from nm_backends.crossbar.chip import CrossbarChip
+from nm_backends.eventcore.logs import BatchLog
 from nm_backends.network import Network, Population
 from nm_backends.program import Program
 from nm_backends.spikes import prepare
 
-__all__ = ["plan_events"]
+__all__ = ["events_by_sample", "input_events", "plan_events", "planned"]
 
 _HANDSHAKE = 64  # cycles, synchronisers included, with room
 
 
 def plan_events(chip: CrossbarChip, program: Program, spikes: Any | None) -> EventPlan:
     """Return the maps of a program, and what goes in and comes out for ``spikes``."""
+    samples = _samples(chip, program, spikes) if spikes is not None else []
+    return planned(chip, program, list(input_events(chip, program)), samples)
+
+
+def planned(
+    chip: CrossbarChip, program: Program, inputs: list[InputEvents], samples: list[SampleEvents]
+) -> EventPlan:
+    """Return the plan of a program with these inputs and samples."""
     order = program.metadata.get("order", "as listed in the input map")
     return EventPlan(
-        list(_inputs(chip, program)),
+        inputs,
         list(_outputs(program)),
         np.unique(np.concatenate([program.layout["address"], _copies(program)])).tolist(),
         f"A time step is the lines of input_map.csv from top to bottom (order: {order}). An input "
         "that spikes k times in a step sends the words of its line k times.",
         _silence(chip),
-        _samples(chip, program, spikes) if spikes is not None else (),
+        samples,
     )
 
 
@@ -48,7 +57,8 @@ def _channels(network: Network) -> list[tuple[Population, int]]:
     return [(p, n) for p in network.inputs for n in range(p.size)]
 
 
-def _inputs(chip: CrossbarChip, program: Program) -> Iterator[InputEvents]:
+def input_events(chip: CrossbarChip, program: Program) -> Iterator[InputEvents]:
+    """Yield the input map: one entry per slot of the program's layout."""
     layout, channels = program.layout, _channels(program.network)
     signs = {1: ", excitatory", -1: ", inhibitory", 0: ""}
     rows = chip.row_words(np.arange(chip.spec.rows)).tolist()
@@ -84,9 +94,19 @@ def _samples(chip: CrossbarChip, program: Program, spikes: Any) -> list[SampleEv
     counts = prepare(program.network, spikes).counts
     coded = encode_spikes(program.layout, counts)
     log = chip.run(program.image, coded.words, coded.offsets)
+    return events_by_sample(coded.words, coded.offsets, coded.step_end, log)
+
+
+def events_by_sample(
+    all_words: np.ndarray, offsets: np.ndarray, step_end: np.ndarray, log: BatchLog
+) -> list[SampleEvents]:
+    """Return what was sent in each step and what came out; see `events.Encoded` for the arrays.
+
+    What a sample sends after its last step counts as part of it.
+    """
     samples = []
-    for s, ends in enumerate(coded.step_end):
-        words = coded.words[coded.offsets[s] : coded.offsets[s + 1]]
+    for s, ends in enumerate(step_end):
+        words = all_words[offsets[s] : offsets[s + 1]]
         out = slice(log.out_offsets[s], log.out_offsets[s + 1])
         samples.append(
             SampleEvents(

@@ -18,6 +18,7 @@ from nm_odin.learning_options import OdinLearning
 from nm_odin.spec import NEURON_FIELDS, SPEC
 
 if TYPE_CHECKING:
+    from nm_backends.aer import Lesson
     from nm_backends.program import Program
 
 __all__ = ["Trainer"]
@@ -173,6 +174,12 @@ class Trainer:
                 progress(last - first)
         self.keep(simulator.image())
         return dropped
+
+    def lesson(self, counts: np.ndarray, taught: np.ndarray) -> Lesson:
+        """Return what the chip is sent to learn from all samples once; see `epoch`."""
+        from nm_odin.lessons import plan_lesson
+
+        return plan_lesson(self, counts, taught)
 
     def keep(self, learned: Image) -> None:
         """Take the plastic synapses of ``learned`` into the program's image."""
