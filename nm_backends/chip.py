@@ -178,6 +178,9 @@ class Backend(Protocol):
     ``weights_of(program, node) -> numpy.ndarray``
         Weights of a Linear or Affine node as the image holds them, in the user's units, for
         ``program.weights`` and ``program.to_nir``.
+    ``realised(program) -> Realised``
+        The network that the image holds (`nm_backends.readback.Realised`), for ``program.to_nir()``
+        without a model.
     ``plan_events(program, spikes)``
         The events that drive the chip (an `nm_backends.aer.EventPlan`), for `export`.
     ``open_session(program, batch, learning)``

@@ -282,29 +282,46 @@ class Program:
 
         return weights(self, node)
 
-    def to_nir(self, model: Any) -> nir.NIRGraph:
-        """Return the model with the weights that the chip has learned.
+    def to_nir(
+        self, model: Any = None, reader: Literal["nir", "snntorch", "norse"] = "nir"
+    ) -> nir.NIRGraph:
+        """Return what the chip holds as a NIR graph, or the model with what the chip has learned.
 
         Parameters
         ----------
         model
-            What the program was compiled from: a path, a ``nir.NIRGraph`` or a model that a
-            frontend knows. It is not changed.
+            None for the network as the image holds it: quantised (and learned) weights, biases,
+            thresholds and first membranes in the user's units, under the user's names. Where the
+            neurons are on the chip and what they hold stands in ``nm_backends_placement`` of the
+            nodes' metadata, the chip and what the compiler chose in ``nm_backends_program`` of the
+            graph's. `nm_backends.lower` reads the graph without further ado.
 
-        Returns
-        -------
-        nir.NIRGraph
-            A copy in which the layers of ``options.learn`` have the weights of the image, in the
-            user's units. All other layers keep the weights of the model.
+            Or what the program was compiled from (a path, a ``nir.NIRGraph``, a model that a
+            frontend knows), which is not changed: then a copy of it in which the layers of
+            ``options.learn`` have the weights of the image, and all others keep their own.
+        reader
+            For graphs without ``model``: who will read it. Importers of frameworks take something
+            for granted that NIR does not say; ``snntorch`` and ``norse`` write the same network so
+            that theirs understands it (the thresholds that were asked for, the assumed gains,
+            with weights changed accordingly; for snnTorch time constants for steps of 0.1 ms).
 
         Raises
         ------
         UserError
-            The program does not learn, or the model is not the one that it was compiled from.
-        """
-        from nm_backends.readback import learned_graph
+            The model is not the one that this was compiled from, or no layer of the program learns
+            (with ``model``); or the chip's backend does not give its network back.
 
-        return learned_graph(self, model)
+        Notes
+        -----
+        Not in the graph: convolutions and pooling (they come back as the Linear nodes that the chip
+        holds), shapes of neurons with several axes (in the metadata only), and what chips do
+        that NIR has no words for: leaks by a constant (``leak`` in the placement, chip units; the
+        time constants stay those that were asked for), membranes that saturate, events that
+        arrive one after the other within a time step.
+        """
+        from nm_backends.readback import held_graph, learned_graph
+
+        return held_graph(self, reader) if model is None else learned_graph(self, model)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the program to a ``.nmb`` file; see `nm_backends.load`."""

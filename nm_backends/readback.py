@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +13,47 @@ from nm_backends.errors import UserError
 if TYPE_CHECKING:
     import nir
 
+    from nm_backends.network import Network
     from nm_backends.program import Program
 
-__all__ = ["learned_graph", "weights"]
+__all__ = ["Realised", "held_graph", "learned_graph", "realised", "weights"]
+
+
+@dataclass
+class Realised:
+    """What a backend's ``realised(program)`` returns.
+
+    Parameters
+    ----------
+    network
+        The program's network with the weights, biases, thresholds and first states of the image,
+        in the user's units. What the chip does otherwise than a `Network` is not in it.
+    notes
+        Population to arrays ``[size]``: where its neurons are, and what they hold in chip units.
+    """
+
+    network: Network
+    notes: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+
+
+def realised(program: Program) -> Realised:
+    """Return the network that the image of a program holds.
+
+    Raises
+    ------
+    UserError
+        The backend does not give it back.
+    """
+    from nm_backends.registry import get_backend
+
+    read = getattr(get_backend(program.chip), "realised", None)
+    if read is None:
+        raise UserError(
+            f"the backend of {program.chip!r} does not give its network back",
+            "program.weights(node) may give single layers",
+        )
+    made: Realised = read(program)
+    return made
 
 
 def weights(program: Program, node: str) -> np.ndarray:
@@ -27,6 +66,26 @@ def weights(program: Program, node: str) -> np.ndarray:
     return np.asarray(read(program, node))
 
 
+def held_graph(program: Program, reader: str) -> nir.NIRGraph:
+    """Return what the image holds as a NIR graph; see `nm_backends.program.Program.to_nir`."""
+    from nm_backends import __version__
+    from nm_backends.network_graph import graph_of
+
+    found = realised(program)
+    graph = graph_of(found.network, reader, asked=program.network)
+    chosen = {n: v for n, v in program.metadata.items() if isinstance(v, str | int | float | bool)}
+    graph.metadata["nm_backends_program"] = {
+        "chip": program.chip,
+        "nm_backends": __version__,
+        **chosen,
+        "resources": {r.name: np.array([r.used, r.available]) for r in program.resources},
+    }
+    for name, notes in found.notes.items():
+        if name in graph.nodes:
+            graph.nodes[name].metadata["nm_backends_placement"] = notes
+    return graph
+
+
 def learned_graph(program: Program, model: Any) -> nir.NIRGraph:
     """Return a NIR graph with learned weights; see `nm_backends.program.Program.to_nir`."""
     from nm_backends.frontends import to_nir
@@ -35,8 +94,7 @@ def learned_graph(program: Program, model: Any) -> nir.NIRGraph:
     if not nodes:
         raise UserError(
             "program.to_nir: no layer of this program learned",
-            "the model it was compiled from is as it was; program.weights(node) gives what the "
-            "chip holds",
+            "program.to_nir() without a model gives the network that the chip holds",
         )
     graph = copy.deepcopy(to_nir(model))
     for name in nodes:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nm_backends.network import Network
     from nm_backends.program import CompileOptions, Program
     from nm_backends.program import Mapping as ChipMapping
+    from nm_backends.readback import Realised
     from nm_backends.result import RawRun
     from nm_backends.spi import SpiProtocol
     from nm_backends.trace import TraceVerdict
@@ -107,6 +108,12 @@ class CrossbarBackend:
         from nm_backends.crossbar.readback import weights_of
 
         return weights_of(self.chip, program, node)
+
+    def realised(self, program: Program) -> Realised:
+        """Return the network that the image holds, and where it is."""
+        from nm_backends.crossbar.realised import realised
+
+        return realised(self.chip, program)
 
     def check_program(self, program: Program) -> list[str]:
         """Name what is wrong with the layout of a program from a file."""
