@@ -181,6 +181,9 @@ class Backend(Protocol):
     ``realised(program) -> Realised``
         The network that the image holds (`nm_backends.readback.Realised`), for ``program.to_nir()``
         without a model.
+    ``requantise(program, network) -> Program``
+        The program with the weights and biases of a network that is otherwise its own, quickly, and
+        the same image where nothing changed (`nm_backends.requantise`).
     ``plan_events(program, spikes)``
         The events that drive the chip (an `nm_backends.aer.EventPlan`), for `export`.
     ``open_session(program, batch, learning)``

@@ -7,7 +7,7 @@ import numpy as np
 from nm_backends.chip import IntFormat
 from nm_backends.program import PopulationFit
 
-__all__ = ["even_leaks", "fitted_leaks", "population_fit"]
+__all__ = ["even_leaks", "fitted_leaks", "population_fit", "relative_error"]
 
 _ROWS = 4096  # membranes looked at
 

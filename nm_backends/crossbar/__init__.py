@@ -11,4 +11,6 @@ and from spikes to input events and back. A chip is described to it by `chip.Cro
 ``layout``   who sits where, and what the host sends in a time step
 ``events``   spikes to input words, output events to spikes
 ``mapping``  all of it in order
+``realised`` the way back: the network that an image holds
+``requantise`` other weights for a program
 """

@@ -115,6 +115,12 @@ class CrossbarBackend:
 
         return realised(self.chip, program)
 
+    def requantise(self, program: Program, network: Network) -> Program:
+        """Return ``program`` with the weights and biases of ``network``."""
+        from nm_backends.crossbar.requantise import requantise
+
+        return requantise(self.chip, program, network)
+
     def check_program(self, program: Program) -> list[str]:
         """Name what is wrong with the layout of a program from a file."""
         return runner.check_layout(self.chip, program)

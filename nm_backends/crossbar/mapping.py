@@ -19,7 +19,7 @@ from nm_backends.network import Network
 from nm_backends.program import CompileOptions, Fit, Mapping, Resource
 from nm_backends.rules import CompileError, Report
 
-__all__ = ["map_network"]
+__all__ = ["map_network", "resources"]
 
 _CALIBRATION_SPIKES = 2_000_000  # input counts looked at; more samples are left out
 
@@ -60,7 +60,7 @@ def map_network(
     return Mapping(
         chip.pack(made.contents),
         made.layout,
-        _resources(chip, wiring, made),
+        resources(chip, wiring, made),
         _fit(chip, wiring, chosen.integers, made, target, outcome),
         report,
         _metadata(wiring, chosen, target, outcome),
@@ -93,7 +93,8 @@ def _some(calibration: np.ndarray) -> np.ndarray:
     return calibration[:, : max(1, _CALIBRATION_SPIKES // per_sample)]
 
 
-def _resources(chip: CrossbarChip, wiring: Wiring, made: Plan) -> list[Resource]:
+def resources(chip: CrossbarChip, wiring: Wiring, made: Plan) -> list[Resource]:
+    """Return what a placed network takes of the chip."""
     spec, contents = chip.spec, made.contents
     used = made.layout["row_source"] >= -3
     rows = int((made.layout["row_source"] != -1).sum())

@@ -1,0 +1,113 @@
+"""New weights for a program: as the image was chosen, with what the weights have moved since."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nm_backends.crossbar.choose import demanded_rows
+from nm_backends.crossbar.layout import Choices, plan, row_signs
+from nm_backends.crossbar.mapping import resources
+from nm_backends.crossbar.realised import integers_in
+from nm_backends.crossbar.wiring import Wiring, wire
+from nm_backends.fit import relative_error
+from nm_backends.program import Fit
+
+if TYPE_CHECKING:
+    from nm_backends.crossbar.chip import CrossbarChip
+    from nm_backends.crossbar.integers import Integers
+    from nm_backends.crossbar.layout import Plan
+    from nm_backends.network import Network
+    from nm_backends.program import Program
+
+__all__ = ["requantise"]
+
+_MEASURED = ("readout_agreement", "calibration_samples")
+
+
+def requantise(chip: CrossbarChip, program: Program, network: Network) -> Program:
+    """Return ``program`` with the weights and biases of ``network``, nothing else changed.
+
+    Scales, thresholds, leaks and the order of events stay as they are in the image. So do the
+    integers, but for what the weights have moved: a calibration chose them, and plain rounding
+    would throw that away. Unchanged weights give the same image.
+
+    Where weights changed their signs and the rows (or second copies of neurons) for that are not
+    there, the signs of the image stay and weights of the other sign become 0.
+    """
+    old = wire(program.network, program.options.learn)
+    new = wire(network, program.options.learn)
+    base = integers_in(chip, program, old)
+    held, before = _aligned(old, new, base.weights), _aligned(old, new, old.weights)
+    form = chip.spec.weights
+    moved = np.rint(held + base.scale * (new.weights - before))
+    moved = np.where((new.weights != 0) | new.plastic, moved, 0)
+    integers = base.with_(
+        weights=np.clip(moved, form.minimum, form.maximum).astype(np.int64),
+        bias=np.rint(base.bias + base.scale * (new.bias - old.bias)).astype(np.int64),
+    )
+    choices = Choices(str(program.metadata["order"]), bool(program.metadata["row_pairs"]))
+    lost = 0
+    if not _fits(chip, new, integers, choices):
+        integers, lost = _as_before(old, new, base, integers)
+    made = plan(new, integers, chip, choices)
+    said = {name: value for name, value in program.metadata.items() if name not in _MEASURED}
+    return replace(
+        program,
+        network=network,
+        image=chip.pack(made.contents),
+        layout=made.layout,
+        resources=resources(chip, new, made),
+        fit=_fit(program.fit, new, integers, made),
+        metadata={**said, "requantised": True, "weights_without_a_row": lost},
+    )
+
+
+def _aligned(old: Wiring, new: Wiring, values: np.ndarray) -> np.ndarray:
+    """Return rows of ``old``'s sources in the order of ``new``'s; 0 for those that are new."""
+    found = np.zeros((len(new.weights), values.shape[1]), values.dtype)
+    places = {key: i for i, key in enumerate(zip(old.channel, old.delay, strict=True))}
+    for i, key in enumerate(zip(new.channel, new.delay, strict=True)):
+        if key in places:
+            found[i] = values[places[key]]
+    found[new.inputs :] = values[old.inputs :]
+    return found
+
+
+def _fits(chip: CrossbarChip, wiring: Wiring, integers: Integers, choices: Choices) -> bool:
+    signs = row_signs(wiring, integers)[wiring.inputs :]
+    copies = int(signs.all(axis=1).sum()) if chip.row_pairs else 0
+    rows = demanded_rows(chip, wiring, integers, choices)
+    return rows <= chip.spec.rows and wiring.neurons + copies <= chip.spec.neurons
+
+
+def _as_before(
+    old: Wiring, new: Wiring, base: Integers, integers: Integers
+) -> tuple[Integers, int]:
+    """Keep weights and biases of the signs that the image has; return how many were lost."""
+    there = _aligned(old, new, row_signs(old, base))
+    weights = integers.weights
+    kept = np.where(weights < 0, there[:, :1], there[:, 1:])
+    bias = integers.bias
+    signs = (bool((base.bias < 0).any()), bool((base.bias > 0).any()))
+    kept_bias = np.where(bias < 0, signs[0], signs[1])
+    lost = int(((weights != 0) & ~kept).sum() + ((bias != 0) & ~kept_bias).sum())
+    return integers.with_(weights=weights * kept, bias=bias * kept_bias), lost
+
+
+def _fit(fit: Fit, wiring: Wiring, integers: Integers, made: Plan) -> Fit:
+    """Return the fit with the errors of the new weights; nothing was measured with them."""
+    fits = {}
+    for name, span in wiring.spans():
+        asked = np.vstack([wiring.weights[:, span], wiring.bias[None, span]])
+        held = np.vstack([integers.weights[:, span], made.bias[None, span]])
+        fits[name] = replace(
+            fit.populations[name],
+            weight_error=relative_error(asked, held / integers.scale[span]),
+            weights=int((asked != 0).sum()),
+            zeroed=int(((asked != 0) & (held == 0)).sum()),
+            spike_agreement=None,
+        )
+    return Fit(fits)
