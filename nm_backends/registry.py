@@ -43,7 +43,11 @@ HOOKS = {
     "nm_register_frontends": FrontendEntry,
     "nm_register_rules": RuleSet,
 }
-CORE_RULES = ("nm_backends.lowering.rules:RULES", "nm_backends.frontends.rules:RULES")
+CORE_RULES = (
+    "nm_backends.lowering.rules:RULES",
+    "nm_backends.frontends.rules:RULES",
+    "nm_backends.frontends.lava_rules:RULES",
+)
 
 
 @dataclass

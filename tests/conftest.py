@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 pytest.register_assert_rewrite("nm_backends.testing")
 ROOT = Path(__file__).resolve().parent.parent
 TOY = ROOT / "examples" / "toy_chip_plugin"
+collect_ignore_glob = [] if find_spec("lava") else ["test_lava_*.py"]
 
 
 @pytest.fixture

@@ -3,10 +3,25 @@
 from contextlib import contextmanager
 
 import numpy as np
+
+import nm_backends.lava  # noqa: F401 - before Lava's own modules, on Python 3.11 and later
+
+# isort: split
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi1SimCfg, Loihi2SimCfg
+from lava.proc.conv.process import Conv
+from lava.proc.dense.process import DelayDense, Dense, LearningDense
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
+from lava.proc.learning_rules.stdp_learning_rule import STDPLoihi
+from lava.proc.lif.process import LIF, LIFRefractory, LIFReset, TernaryLIF
+from lava.proc.monitor.process import Monitor
+from lava.proc.sparse.process import Sparse
+
+__all__ = [
+    "LIF", "Conv", "DelayDense", "Dense", "LIFRefractory", "LIFReset", "LearningDense", "Monitor",
+    "STDPLoihi", "Sparse", "TernaryLIF", "seen", "sink", "source", "steps", "stopping",
+]  # fmt: skip
 
 CONFIGS = {
     "loihi1-fixed": lambda: Loihi1SimCfg(select_tag="fixed_pt"),

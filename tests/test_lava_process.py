@@ -1,27 +1,23 @@
 """A compiled program in a Lava network is the program by itself, tick for tick."""
 
+import lava_running as running
 import numpy as np
 import pytest
+from crossbar_networks import CHIPS, bernoulli, inputs, layers, link, network, neurons
+from lava_running import LIF, Dense, Monitor
+from test_session import RULE, compile_learner, looped, samples
 
-pytest.importorskip("lava", reason="Lava is not installed")
+from nm_backends.compiler import compile_model
+from nm_backends.errors import UserError
+from nm_backends.lava import ChipProcess
+
 pytestmark = [pytest.mark.lava, pytest.mark.timeout(90)]
-
-from crossbar_networks import CHIPS, bernoulli, inputs, layers, link, network, neurons  # noqa: E402
-from test_session import RULE, compile_learner, looped, samples  # noqa: E402
-
-from nm_backends.compiler import compile_model  # noqa: E402
-from nm_backends.errors import UserError  # noqa: E402
-from nm_backends.lava import ChipProcess  # noqa: E402
-
-running = pytest.importorskip("lava_running")
 STEPS = 30
 
 
 @pytest.mark.parametrize("name", CHIPS)
 @pytest.mark.parametrize("config", list(running.CONFIGS))
 def test_ticks_are_those_of_the_run(name, config):
-    from lava.proc.monitor.process import Monitor
-
     program = compile_model(looped(3, delay=2), name)
     spikes = bernoulli(STEPS, 1, 8, 0.4, seed=5)[:, 0] * np.uint8(2)
     chip = ChipProcess(program)
@@ -47,9 +43,6 @@ def test_ticks_are_those_of_the_run(name, config):
 @pytest.mark.parametrize("config", ["loihi1-float", "loihi2-fixed"])
 def test_a_loop_through_lavas_own_neurons(name, config):
     """chip -> Dense -> LIF -> Dense -> chip, against a session and the same neurons in numpy."""
-    from lava.proc.dense.process import Dense
-    from lava.proc.lif.process import LIF
-
     rng = np.random.default_rng(1)
     program = compile_model(layers(10, 8, 4, decay=0.9), name)
     there, back = rng.integers(0, 60, (6, 4)) * 2, np.eye(10, 6)

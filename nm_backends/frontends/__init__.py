@@ -118,6 +118,8 @@ def prepare(
     entry = frontend_for(model)
     if entry is None:
         raise TypeError(_unclaimed(model))
+    if dt is None and discretisation is not None:
+        dt = discretisation.dt
     graph, found, *findings = load_object(entry.loader)(model, sample, dt)
     if discretisation is not None:
         found = _merged(found, discretisation)

@@ -1,4 +1,4 @@
-"""The frontends that come with nm-backends: models of frameworks that are built on PyTorch."""
+"""The frontends that come with nm-backends, registered without importing a framework."""
 
 from __future__ import annotations
 
@@ -20,9 +20,16 @@ _FRAMEWORKS = {
 @hookimpl
 def nm_register_frontends(register: Callable[[FrontendEntry], None]) -> None:
     """Register one frontend for each framework."""
+    summary = "Lava networks, by any of their processes: LIF, Dense, DelayDense, Sparse, Conv"
+    register(FrontendEntry("lava", summary, _is_lava_process, "nm_backends.frontends.lava:load"))
     for name, summary in _FRAMEWORKS.items():
         loader = f"nm_backends.frontends.{name}:load"
         register(FrontendEntry(name, summary, _holds_modules_of(name), loader))
+
+
+def _is_lava_process(model: object) -> bool:
+    base = getattr(sys.modules.get("lava.magma.core.process.process"), "AbstractProcess", None)
+    return base is not None and isinstance(model, base)
 
 
 def _holds_modules_of(framework: str) -> Callable[[object], bool]:
