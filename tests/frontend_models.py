@@ -178,7 +178,8 @@ def input_of(name, seed=0):
 
 
 def is_neuron(module):
-    return isinstance(module, (snn.SpikingNeuron, neuron.BaseNode)) or hasattr(module, "p")
+    own = isinstance(module, (snn.SpikingNeuron, neuron.BaseNode))
+    return own or (hasattr(module, "p") and type(module).__module__.startswith("norse."))
 
 
 def spikes_of(model, x):

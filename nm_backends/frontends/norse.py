@@ -10,8 +10,6 @@ import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from nm_backends.discretisation import Discretisation
 from nm_backends.frontends import rules as F
 from nm_backends.frontends.neurons import Neuron, Recurrence
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 _CURRENT = frozenset({"lif_feed_forward_step", "lif_step", "li_feed_forward_step", "li_step"})
-_ADJOINT = frozenset({"lif_feed_forward_adjoint_step", "lif_adjoint_step"})
 _BOX = frozenset({"lif_box_feed_forward_step", "li_box_feed_forward_step"})
 _INTEGRATE = frozenset({"iaf_feed_forward_step", "iaf_step"})
 _TIMED = frozenset({"SNN", "SNNRecurrent"})
@@ -82,18 +79,20 @@ class _Norse:
     def neuron(self, module: Any, name: str, notes: Findings) -> Neuron | None:
         """Return what a neuron computes."""
         step = _step_of(module)
-        if step not in _CURRENT | _ADJOINT | _BOX | _INTEGRATE:
+        if step not in _CURRENT | _BOX | _INTEGRATE:
             message = f"{type(module).__name__} cannot be mapped"
             hint = "use LIF, LIFBox, LI, LIBox or IAF"
             notes.add(F.unmapped_layer.at(message, node=name, hint=hint))
             return None
         p = module.p
-        if not _fires_at_threshold(p, name, notes):
-            return None
         reset, v_reset = _reset_of(p), to_array(getattr(p, "v_reset", 0.0))
+        if reset is None:
+            message = f"reset_method {p.reset_method.__name__!r} is not known"
+            notes.add(F.unmapped_option.at(message, node=name, hint="reset_value, reset_subtract"))
+            return None
         integrates = step in _INTEGRATE
         gain = 1.0 if integrates else module.dt * to_array(p.tau_mem_inv)
-        synaptic = step in _CURRENT | _ADJOINT
+        synaptic = step in _CURRENT
         return Neuron(
             decay=1.0 if integrates else 1.0 - gain,
             gain=gain,
@@ -120,27 +119,11 @@ def _step_of(module: Any) -> str:
     return getattr(module.activation, "__name__", "")
 
 
-def _fires_at_threshold(p: Any, name: str, notes: Findings) -> bool:
-    """Whether the spike function is a step, and the reset one of the two that are known."""
-    if not hasattr(p, "v_th"):
-        return True
-    from norse.torch.functional.threshold import threshold
-
-    fires = threshold(torch.tensor([-1e-3, 0.0, 1e-3]), p.method, p.alpha).tolist()
-    problems = []
-    if fires != [0.0, 0.0, 1.0]:
-        problems.append(f"method {p.method!r} gives {fires} below, at and above the threshold")
-    kind = getattr(getattr(p, "reset_method", None), "__name__", "reset_value")
-    if kind not in ("reset_value", "reset_subtract"):
-        problems.append(f"reset_method {kind!r} is not known")
-    for message in problems:
-        notes.add(F.unmapped_option.at(message, node=name))
-    return not problems
-
-
-def _reset_of(p: Any) -> Reset:
-    kind = getattr(getattr(p, "reset_method", None), "__name__", "reset_value")
-    return "subtract" if kind == "reset_subtract" else "zero"
+def _reset_of(p: Any) -> Reset | None:
+    """Return the reset rule; None for a function of the user's own."""
+    name = getattr(getattr(p, "reset_method", None), "__name__", "reset_value")
+    rules: dict[str, Reset] = {"reset_value": "zero", "reset_subtract": "subtract"}
+    return rules.get(name)
 
 
 def _recurrence(module: Any) -> Recurrence | None:
@@ -155,7 +138,7 @@ def _lost(module: Any, step: str, reset: Reset, v_reset: Any) -> tuple[str, ...]
     lost = ["the time step"]
     if step not in _INTEGRATE:
         lost.append("tau, which is 1000 times too small unless exported with dt=1.0")
-    if step in _CURRENT | _ADJOINT:
+    if step in _CURRENT:
         lost.append("w_in, which is tau_syn/dt and is written as 1")
     if reset != "zero":
         lost.append(f"the reset {reset!r}")

@@ -9,6 +9,7 @@ from nm_backends.frontends import rules as F
 from nm_backends.frontends.torch_graph import Builder
 from nm_backends.frontends.torch_layers import NORMS, is_dropout
 from nm_backends.frontends.torch_run import observe
+from nm_backends.frontends.torch_trace import leaves_of
 from nm_backends.frontends.torch_verify import verify
 from nm_backends.lowering import lower_collect
 from nm_backends.lowering.findings import Findings
@@ -49,6 +50,7 @@ def read(
     _training(model, notes)
     seen = observe(model, sample, dialect, notes)
     if seen is None:
+        _options(model, dialect, notes)
         return None, Discretisation(framework=dialect.framework), notes.diagnostics
     step = dialect.dt([n.module for n in seen.neurons]) if dt is None else float(dt)
     builder = Builder(seen, dialect, step, notes)
@@ -59,6 +61,13 @@ def read(
         if network is not None:
             verify(model, seen, network, dialect, notes)
     return graph, found, notes.diagnostics
+
+
+def _options(model: Any, dialect: Dialect, notes: Findings) -> None:
+    """Say what the neurons' own options are in the way of, which may be why nothing runs."""
+    for leaf in leaves_of(model, dialect.is_neuron, dialect.is_timed).values():
+        if leaf.neuron:
+            dialect.neuron(leaf.module, leaf.name, notes)
 
 
 def _training(model: Any, notes: Findings) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from nm_backends.frontends import rules as F
-from nm_backends.frontends.torch_trace import Leaf, Tracer, leaves_of
+from nm_backends.frontends.torch_trace import Leaf, Tracer, leaves_of, tensors_in
 from nm_backends.frontends.values import Value
 
 if TYPE_CHECKING:
@@ -116,20 +116,20 @@ def recorded(
 
 def _copied(model: Any) -> Any:
     """Return a copy; states that hang on a gradient are cut off, which deepcopy would refuse."""
-    memo: dict[int, Any] = {}
-    for module in model.modules():
-        for held in (vars(module), module._buffers):
-            for value in list(held.values()):
-                if isinstance(value, torch.Tensor) and not value.is_leaf:
-                    memo[id(value)] = value.detach().clone()
+    held = (t for module in model.modules() for t in tensors_in(vars(module)))
+    memo = {id(t): t.detach().clone() for t in held if not t.is_leaf}
     return copy.deepcopy(model, memo)
 
 
 def _plausible(seen: Observed) -> bool:
-    """Whether no layer took the time axis for a batch axis."""
+    """Whether no layer took the time axis for a batch axis.
+
+    Layers before a loop over time may take all steps at once; neurons that take one may not.
+    """
     if any(n.timed for n in seen.neurons):
         return True
-    return all(leaf.lead <= 1 for leaf in seen.leaves.values())
+    asked = seen.neurons if seen.loops else seen.leaves.values()
+    return all(leaf.lead <= 1 for leaf in asked)
 
 
 def _tensor(sample: Any, model: Any) -> Any:

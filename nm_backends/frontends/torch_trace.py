@@ -207,6 +207,8 @@ class Tracer(TorchFunctionMode):  # type: ignore[misc]
         leaf.lead = taken.ndim - before
         leaf.into = tuple(taken.shape[leaf.lead :])
         leaf.out = tuple(given.shape[leaf.lead if after is None else given.ndim - after :])
+        if leaf.neuron and after is None:
+            leaf.out = leaf.into  # a parameter of the wrong shape may have spread the output
         if value.is_input:
             leaf.received.append(taken.detach().clone())
         if leaf.neuron:
