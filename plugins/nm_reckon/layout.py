@@ -158,6 +158,7 @@ STATE = np.dtype(
         ("got_label", np.int64),
         ("busy", np.int64, 4),  # of the tick
         ("event", np.int64),  # next one of the host
+        ("eventful", np.int64),  # this tick has some
         ("bus", np.uint8, 32),  # bytes sent in this tick, and how many
         ("on_bus", np.int64),
         ("tally", TALLY),

@@ -75,9 +75,10 @@ class Recording:
 
     def logs(self, count: int, start: Image) -> list[SampleLog]:
         """Return the logs of the first ``count`` samples; ``start`` has the parameters."""
-        return [self._log(n, start.memories["neuron"]) for n in range(count)]
+        lfsr = generator_states(self.log.lfsr["draws"], self.log.lfsr["place"])
+        return [self._log(n, lfsr, start.memories["neuron"]) for n in range(count)]
 
-    def _log(self, n: int, words: np.ndarray) -> SampleLog:
+    def _log(self, n: int, lfsr: np.ndarray, words: np.ndarray) -> SampleLog:
         log, tally = self.log, self.log.tally[n]
         begin = int(self._plan["begin"][n])
         here = slice(begin, begin + int(self._plan["ticks"][n]))
@@ -97,7 +98,7 @@ class Recording:
             oneur_step=log.outputs["leaked"][here],
             oneur_ready=log.outputs["ready"][here],
             winner_count=log.outputs["votes"][here],
-            lfsr=generator_states(log.lfsr["draws"][here], log.lfsr["place"][here]),
+            lfsr=lfsr[here],
             cycles=log.cycles["busy"][here],
             mem_step=self._memory("step", n, words),
             mem_ready=self._memory("ready", n, words),

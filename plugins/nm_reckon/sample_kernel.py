@@ -88,18 +88,24 @@ def _end(s: Any) -> None:
 
 
 @kernel()
-def _add_event(s: Any, address: int) -> None:
-    s.tally.events += np.int64(s.events[address] ^ 1)
-    s.events[address] = 1
+def _begin_tick(s: Any, p: Any, tick: int) -> None:
+    """Take the label, if it comes before this tick; before tick 0 the chip forgets that it came."""
+    s.busy[:] = 0
+    s.on_bus = s.eventful = 0
+    if tick == p.label_tick:
+        s.label, s.got_label = p.label & 15, np.int64(tick > 0)
 
 
 @kernel()
-def _start_tick(t: Any, c: Any, s: Any, p: Any, k: Any, tick: int) -> None:
-    """Begin a tick; all but the first one step the neurons."""
-    s.busy[:] = 0
-    s.on_bus = 0
-    if tick == p.label_tick:
-        s.label, s.got_label = p.label & 15, np.int64(tick > 0)
+def _add_event(s: Any, address: int) -> None:
+    s.tally.events += np.int64(s.events[address] ^ 1)
+    s.events[address] = s.eventful = 1
+    s.event += 1
+
+
+@kernel()
+def _step_tick(t: Any, c: Any, s: Any, k: Any, tick: int) -> None:
+    """Step the neurons and count a vote; not in tick 0."""
     if tick > 0:
         step(t, c, s)
         if k.infer_acc:
@@ -119,6 +125,8 @@ def _finish_tick(t: Any, c: Any, s: Any, p: Any, k: Any, tick: int) -> None:
         _end(s)
     else:
         propagate(t, c, s)
+    if s.eventful:
+        s.events[:] = 0
     for state in range(4):
         s.tally.busy[state] += s.busy[state]
 
@@ -129,6 +137,7 @@ def _is_late(c: Any, s: Any, p: Any, tick: int) -> bool:
     busy = s.busy[0] + s.busy[1] + s.busy[2] + s.busy[3]
     if tick == p.ticks - 1 or busy < p.period:
         return False
+    s.tally.late += 1
     if c.error_halt:
         s.tally.halted = tick + 1
     return True
@@ -152,6 +161,58 @@ def _log_generators(s: Any, record: Any) -> None:
     record.draws[:] = s.draws
     for i in range(13):
         record.place[i] = np.int32(s.place[i])
+
+
+@kernel()
+def _run_sample(
+    t: Any, c: Any, s: Any, p: Any, n: int, ticks: np.ndarray, addresses: np.ndarray,
+    targets: np.ndarray, out: np.ndarray, out_tick: np.ndarray, late: np.ndarray,
+    spikes: np.ndarray, outputs: np.ndarray, lfsr: np.ndarray, cycles: np.ndarray,
+    captured: np.ndarray, memory: np.ndarray,
+) -> None:  # fmt: skip
+    """Run sample ``n``; functions called at every tick take records, not arrays (see `layout`)."""
+    shot, bus = n * captured.size, _first_byte(c, p, n)
+    for tick in range(p.ticks):
+        g = p.begin + tick
+        _begin_tick(s, p, tick)
+        while s.event < ticks[g].events_end:
+            _add_event(s, addresses[s.event])
+        if targets.size:
+            s.target[:] = targets[g].values
+        _step_tick(t, c, s, ticks[g], tick)
+        if spikes.size:
+            spikes[g].fired[:] = s.fired
+        if outputs.size:
+            _log_outputs(s, outputs[g])
+        catch = shot < (n + 1) * captured.size and captured[shot - n * captured.size] == tick
+        if catch and tick > 0:
+            _show(s, memory[shot].step)
+        _finish_tick(t, c, s, p, ticks[g], tick)
+        if outputs.size:
+            outputs[g].ready[:] = s.output
+        if lfsr.size:
+            _log_generators(s, lfsr[g])
+        if cycles.size:
+            cycles[g].busy[:] = s.busy
+        if catch:
+            _show(s, memory[shot].ready)
+            if tick == 0:  # which does not step
+                _show(s, memory[shot].step)
+            shot += 1
+        for k in range(s.on_bus):
+            out[bus + s.tally.sent + k], out_tick[bus + s.tally.sent + k] = s.bus[k], tick
+        s.tally.sent += s.on_bus
+        if p.period and _is_late(c, s, p, tick):
+            late[p.begin + s.tally.late - 1] = tick + 1
+            if s.tally.halted:
+                return
+
+
+@kernel()
+def _first_byte(c: Any, p: Any, n: int) -> Any:
+    """Return where the bytes of sample ``n`` begin on the bus."""
+    sent = 1 if c.send_label else 2 * (c.last_output + 1)
+    return np.int64(sent * (p.begin if c.send_every_tick else n))
 
 
 def _arrays(*kinds: Any) -> list[Any]:
@@ -182,53 +243,13 @@ def run_samples(
     int
         How many were begun; in the last one the chip may have halted.
     """
-    t, c, s = tables[0], chip[0], state[0]
+    s = state[0]
     for n in range(first, last):
-        p, caught = plan[n], 0
-        _begin(s, p)
-        bus = (2 * c.last_output + 2 if not c.send_label else 1) * (
-            p.begin if c.send_every_tick else n
-        )
-        for tick in range(p.ticks):
-            g = p.begin + tick
-            events_end = np.int64(ticks[g].events_end)
-            eventful = s.event < events_end
-            while s.event < events_end:
-                _add_event(s, addresses[s.event])
-                s.event += 1
-            if targets.size:
-                s.target[:] = targets[g].values
-            _start_tick(t, c, s, p, ticks[g], tick)
-            if spikes.size:
-                spikes[g].fired[:] = s.fired
-            if outputs.size:
-                _log_outputs(s, outputs[g])
-            catch = caught < captured.size and captured[caught] == tick
-            place = n * captured.size + caught
-            if catch:
-                _show(s, memory[place].step)
-            _finish_tick(t, c, s, p, ticks[g], tick)
-            if eventful:
-                s.events[:] = 0
-            for k in range(s.on_bus):
-                out[bus + s.tally.sent], out_tick[bus + s.tally.sent] = s.bus[k], tick
-                s.tally.sent += 1
-            if outputs.size:
-                outputs[g].ready[:] = s.output
-            if lfsr.size:
-                _log_generators(s, lfsr[g])
-            if cycles.size:
-                cycles[g].busy[:] = s.busy
-            if catch:
-                _show(s, memory[place].ready)
-                if tick == 0:  # which does not step
-                    _show(s, memory[place].step)
-                caught += 1
-            if p.period and _is_late(c, s, p, tick):
-                late[p.begin + s.tally.late] = tick + 1
-                s.tally.late += 1
-                if s.tally.halted:
-                    break
+        _begin(s, plan[n])
+        _run_sample(
+            tables[0], chip[0], s, plan[n], n, ticks, addresses, targets, out, out_tick, late,
+            spikes, outputs, lfsr, cycles, captured, memory,
+        )  # fmt: skip
         tally[n] = s.tally
         if s.tally.halted:
             return n + 1 - first

@@ -36,18 +36,22 @@ def _move(
 
 
 @kernel(inline=True)
-def _term(gain: np.int32, trace: np.int32, factor: np.int32, pull: np.int32) -> Any:
+def _damped(wish: np.int32, factor: np.int32) -> Any:
+    """Return ``factor * wish >> 4`` without overflow; a negative wish is not damped."""
+    share = _ALL if wish < _ZERO else factor
+    whole, rest = np.int32(wish >> 4), np.int32(wish & 15)
+    return np.int32(np.int32(share * whole) + np.int32(np.int32(share * rest) >> 4))
+
+
+@kernel(inline=True)
+def _term(gain: np.int32, trace: np.int32, damp: int, factor: np.int32, pull: np.int32) -> Any:
     """Return a synapse's term: error times eligibility, if positive damped, less the pull.
 
     The chip tests bit 31 of a 37-bit product (here bit 27) for an underflow, which large positive
     terms have as well: they become a certain decrement.
     """
     wish = np.int32(gain * trace)
-    share = _ALL if wish < _ZERO else factor
-    # (share * wish) >> 4 without overflow
-    damped = np.int32(
-        np.int32(share * np.int32(wish >> 4)) + np.int32(np.int32(share * np.int32(wish & 15)) >> 4)
-    )
+    damped = _damped(wish, factor) if damp else wish
     term = np.int32(damped - pull)
     wrong = (term >= _ZERO) & (np.int32(damped & 0x08000000) != _ZERO)
     return _LEAST if wrong else term
@@ -58,10 +62,10 @@ def _limited(weight: np.int32, move: np.int32) -> Any:
     return np.int8(min(max(np.int32(weight + move), np.int32(-128)), np.int32(127)))
 
 
-@kernel()
+@kernel(inline=True)
 def _update_row(
     row: np.ndarray, gain: np.ndarray, factor: np.ndarray, pull: np.ndarray, random: Any,
-    state: np.uint32, trace: np.int32, left: np.uint32, right: np.uint32,
+    state: np.uint32, trace: np.int32, damp: int, left: np.uint32, right: np.uint32,
 ) -> Any:  # fmt: skip
     """Update 16 synapses of one source; return how many changed."""
     a, b = random[0, state & _MASK], random[1, state >> np.uint32(7) & _MASK]
@@ -69,7 +73,7 @@ def _update_row(
     changed = _ZERO
     for k in range(16):
         drawn = np.uint32(a[k] ^ b[k] ^ d[k] ^ e[k])
-        term = _term(gain[k], trace, factor[k], pull[k])
+        term = _term(gain[k], trace, damp, factor[k], pull[k])
         old = row[k]
         new = _limited(np.int32(old), _move(term, drawn, left, right, _FULL))
         row[k] = new
@@ -92,14 +96,23 @@ def _next(states: np.ndarray, state: np.uint32) -> Any:
 def update_rows(t: Any, c: Any, s: Any, base: int, skip: bool) -> None:
     """Update the input weights of the 16 neurons from ``base`` on; ``skip`` rows without trace."""
     traces, state = s.seen[1], s.draws[0]
-    left, right = c.rate[0, 0], c.rate[0, 1]
+    left, right, damp = c.rate[0, 0], c.rate[0, 1], c.damp
     for pre in range(c.last_input + 1):
         trace = np.int32(traces[pre]) >> c.point_inp
         if trace == 0 and skip:
             continue
         row = s.w_inp[pre, base : base + 16]
         s.tally.updates += _update_row(
-            row, s.gain, s.factor, s.pull[0], t.draw_update, state, np.int32(trace), left, right
+            row,
+            s.gain,
+            s.factor,
+            s.pull[0],
+            t.draw_update,
+            state,
+            np.int32(trace),
+            damp,
+            left,
+            right,
         )
         state = _next(t.next_update, state)
     s.draws[0] = state
@@ -109,7 +122,7 @@ def update_rows(t: Any, c: Any, s: Any, base: int, skip: bool) -> None:
 def update_recurrent_rows(t: Any, c: Any, s: Any, base: int, skip: bool) -> None:
     """As `update_rows` for recurrent weights; an update of a synapse onto itself sets it to 0."""
     traces, state = s.seen[2], s.draws[1]
-    left, right = c.rate[1, 0], c.rate[1, 1]
+    left, right, damp = c.rate[1, 0], c.rate[1, 1], c.damp
     for pre in range(c.last_neuron + 1):
         trace = np.int32(traces[pre]) >> c.point_rec
         if trace == 0 and skip:
@@ -117,7 +130,16 @@ def update_recurrent_rows(t: Any, c: Any, s: Any, base: int, skip: bool) -> None
         row = s.w_rec[pre, base : base + 16]
         own = row[pre & 15]
         s.tally.updates += _update_row(
-            row, s.gain, s.factor, s.pull[1], t.draw_update, state, np.int32(trace), left, right
+            row,
+            s.gain,
+            s.factor,
+            s.pull[1],
+            t.draw_update,
+            state,
+            np.int32(trace),
+            damp,
+            left,
+            right,
         )
         if pre - base >= 0 and pre - base < 16:
             _clear_own(t, c, s, row, pre & 15, own, state, np.int32(trace))
@@ -134,7 +156,7 @@ def _clear_own(
     for chunk in range(4):
         random ^= t.draw_update[chunk, state >> shift & _MASK, k]
         shift += np.uint32(7)
-    term = _term(s.gain[k], trace, s.factor[k], s.pull[1, k])
+    term = _term(s.gain[k], trace, c.damp, s.factor[k], s.pull[1, k])
     if _move(term, random, c.rate[1, 0], c.rate[1, 1], _FULL) != 0:
         s.tally.updates += np.int64(own != 0) - np.int64(row[k] != own)
         row[k] = 0
