@@ -139,7 +139,7 @@ BEHAVIOURS: Mapping[str, Behaviour] = MappingProxyType(
                 "Class 1 excitability",
                 "the rate follows the input from very low values on: core only sums up",
                 (_REST, 0), (120, (0, 24)), (10, 0),
-                thr=4, rfr=1,
+                thr=4,
             ),
             _behaviour(
                 "H",
