@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from crossbar_networks import CHIPS, bernoulli, chip, layers
 
+from nm_backends.agreement import agreement, count_error, divergence
 from nm_backends.compiler import compile_model
-from nm_backends.crossbar.trials import agreement, count_error, divergence
 from nm_backends.demo import demo_data
 from nm_backends.program import CompileOptions
 from nm_backends.run import reference

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nm_backends.crossbar.wiring import constant, listed
+from nm_backends.effective import constant, listed
 from nm_backends.network import Network
 
 __all__ = ["Demand", "demand"]

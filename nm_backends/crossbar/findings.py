@@ -6,15 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nm_backends.agreement import agreement, count_error, readout_agreement
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.integers import Integers
-from nm_backends.crossbar.trials import (
-    Outcome,
-    Target,
-    agreement,
-    count_error,
-    readout_agreement,
-)  # fmt: skip
+from nm_backends.crossbar.trials import Outcome, Target
 from nm_backends.crossbar.wiring import Wiring
 from nm_backends.network import Network
 from nm_backends.rules import Diagnostic

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from nm_backends.agreement import agreement, readout_agreement
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.choose import Chosen, by_trial, by_weights, demanded_rows
 from nm_backends.crossbar.findings import findings, learning_findings
 from nm_backends.crossbar.integers import Integers
 from nm_backends.crossbar.layout import Plan, plan
-from nm_backends.crossbar.trials import Outcome, Target, Trials, agreement, readout_agreement
+from nm_backends.crossbar.trials import Outcome, Target, Trials
 from nm_backends.crossbar.wiring import Wiring, wire
 from nm_backends.errors import UserError
 from nm_backends.fit import population_fit

@@ -8,7 +8,8 @@ import numpy as np
 
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.realised import integers_in, weights_between
-from nm_backends.crossbar.wiring import gain_of, learning, wire
+from nm_backends.crossbar.wiring import wire
+from nm_backends.effective import gain_of, learning
 from nm_backends.errors import UserError
 
 if TYPE_CHECKING:

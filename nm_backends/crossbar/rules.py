@@ -299,7 +299,7 @@ def threshold_not_positive(network: Network, spec: ChipSpec) -> Iterator[dict[st
     With an integer threshold of 0 a neuron of this chip fires whenever anything touches it, for
     ever. Thresholds must be above ``v_reset``.
     """
-    from nm_backends.crossbar.wiring import parameter
+    from nm_backends.effective import parameter
 
     for p in network.neurons:
         if not p.spiking:
@@ -387,7 +387,7 @@ def bias_events(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
     The chip has no bias: the host sends the events of a bias row in every step, spikes or not (so
     too for ``v_leak`` that differs from ``v_reset``). Train without bias to save them.
     """
-    from nm_backends.crossbar.wiring import constant
+    from nm_backends.effective import constant
 
     for p in network.neurons:
         drift = constant(p)
@@ -407,7 +407,7 @@ def first_state_lost(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any
     Membranes of this chip are unsigned; measured from the reset potential, a first state below it
     becomes 0. Start at the reset potential.
     """
-    from nm_backends.crossbar.wiring import parameter
+    from nm_backends.effective import parameter
 
     if spec.membrane.signed:
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from nm_backends.crossbar.wiring import learning
+from nm_backends.effective import learning
 from nm_backends.errors import UserError
 from nm_backends.eventcore.words import insert
 from nm_backends.image import Image
