@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from nm_backends.chip import ChipSpec, Field, IntFormat, Memory, Quantity, Register
 
-__all__ = ["INPUTS", "NEURONS", "NEURON_FIELDS", "OUTPUTS", "REGISTERS", "RESET_SEEDS", "SPEC"]
+__all__ = [
+    "ALPHA_LEAST", "ALPHA_ONE", "INPUTS", "KAPPA_ONE", "NEURONS", "NEURON_FIELDS", "OUTPUTS",
+    "REGISTERS", "RESET_SEEDS", "SPEC",
+]  # fmt: skip
 
 RTL = "ReckOn RTL and documentation 1.0 (ChFrenkel/ReckOn, commit 5e5c0be)"
 TRACES = "simulation of the public RTL"
@@ -18,6 +21,8 @@ QUOTED = "public texts that quote the paper"
 TALK = "slides of the author, ETH Zurich, March 2024"
 
 INPUTS, NEURONS, OUTPUTS = 256, 256, 16
+ALPHA_ONE, KAPPA_ONE = 0x8000, 0x80  # leak factors of 1: no leak, and no rounding
+ALPHA_LEAST = 0x7000 / ALPHA_ONE  # the fastest leak of a neuron
 
 # A word of the neuron memory holds neurons 2N ("even") and 2N+1 ("odd"), which share alpha and thr.
 NEURON_FIELDS = (
@@ -128,7 +133,8 @@ RESET_SEEDS = {
 
 _LOW = "0.5 V"
 _QUANTITIES = {
-    "f_clk": Quantity(13e6, "Hz", QUOTED, "published", f"at {_LOW}; 115 MHz at 0.8 V"),
+    "f_clk": Quantity(13e6, "Hz", QUOTED, "published", f"at {_LOW}"),
+    "f_clk_fast": Quantity(115e6, "Hz", QUOTED, "published", "at 0.8 V"),
     "E_SOP": Quantity(5.3e-12, "J", RTL, "published", f"peak efficiency per SOP at {_LOW}"),
     "E_step_inference_min": Quantity(0.6e-9, "J", QUOTED, "published", f"per time step at {_LOW}"),
     "E_step_inference_max": Quantity(42e-9, "J", QUOTED, "published", f"per time step at {_LOW}"),
@@ -161,6 +167,7 @@ SPEC = ChipSpec(
     ),
     registers=REGISTERS,
     fields={"neuron": NEURON_FIELDS},
+    spi_bits=32,
     quantities=_QUANTITIES,
     sources=(RTL, TRACES, PAPER, QUOTED, TALK),
     notes=(
