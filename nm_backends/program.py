@@ -49,6 +49,9 @@ class CompileOptions:
         NIR nodes (Linear, Affine) whose synapses the chip may change with its own rule, see
         ``Program.learn``; all others stay as they are. Weights then become integers by their range
         alone, not by calibration: they are about to change.
+    vote_steps
+        Where a chip votes for a label itself (ReckOn): in how many steps at the end of a sample, 0
+        in all. None: in all steps where membranes are read, in the last where spikes are counted.
     """
 
     order: Literal["auto", "ascending", "excitatory_first", "inhibitory_first"] = "auto"
@@ -56,6 +59,7 @@ class CompileOptions:
     row_pairs: Literal["auto", "never", "always"] = "auto"
     settle: Literal["auto", "never", "always"] = "auto"
     learn: tuple[str, ...] = ()
+    vote_steps: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,154 @@
+"""Spikes to what the host does tick by tick, and the chip's ticks back to the model's steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nm_reckon.sample import Sample
+from nm_reckon.schedule import BIAS, START, Schedule
+from nm_reckon.spec import INPUTS, NEURONS, OUTPUTS
+
+__all__ = ["Drive", "layout_of", "layout_problems"]
+
+_SHAPES = {
+    "event_shift": "i", "event_channel": "i", "address": "i", "lag": "i", "probe": "i",
+    "ticks_per_step": "i", "deepest": "i", "vote_steps": "i", "scale": "f", "out_scale": "f",
+}  # fmt: skip
+_MOST_TICKS = 1 << 20
+
+
+def layout_of(
+    plan: Schedule, place: np.ndarray, names: Sequence[str], scales: tuple[np.ndarray, np.ndarray],
+    probe: np.ndarray, vote_steps: int,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Return the plain arrays that say how spikes go in and come out.
+
+    ``event_shift``, ``event_channel``
+        The inputs in order: tick of step 0, and input channel (`BIAS` and `START` are none).
+    ``address``
+        Neuron of the chip of every neuron of the network, then of the relays.
+    ``lag``
+        Of every population (neurons and outputs) in evaluation order.
+    ``probe``
+        Neurons of the network whose spikes outputs 0, 1... count; none where membranes are read.
+    ``ticks_per_step``, ``deepest``, ``vote_steps``
+        One number each; votes are counted in the last steps (0: in all).
+    ``scale``, ``out_scale``
+        Chip units per unit of the user's membrane.
+    """
+    shift, channel = (np.array([event[i] for event in plan.events], np.int64) for i in range(2))
+    return {
+        "event_shift": shift,
+        "event_channel": channel,
+        "address": place,
+        "lag": np.array([plan.lag[name] for name in names], np.int64),
+        "probe": probe.astype(np.int64),
+        "ticks_per_step": np.array([plan.ticks_per_step], np.int64),
+        "deepest": np.array([plan.deepest + bool(probe.size)], np.int64),
+        "vote_steps": np.array([vote_steps], np.int64),
+        "scale": scales[0],
+        "out_scale": scales[1],
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Drive:
+    """A layout at work."""
+
+    layout: dict[str, np.ndarray]
+
+    @property
+    def each(self) -> int:
+        """Ticks per step."""
+        return int(self.layout["ticks_per_step"][0])
+
+    @property
+    def deepest(self) -> int:
+        """The largest lag."""
+        return int(self.layout["deepest"][0])
+
+    def ticks(self, steps: int) -> int:
+        """Ticks of a sample."""
+        return max(2, self.each * (steps - 1) + self.deepest + 2)
+
+    def at(self, steps: int, lag: int) -> np.ndarray:
+        """Return the ticks of all steps of something with a lag."""
+        return np.arange(steps) * self.each + lag
+
+    def samples(self, spikes: np.ndarray) -> Iterator[Sample]:
+        """Yield what the host does for spikes uint8 ``[time, batch, channels]``."""
+        steps, batch, _ = spikes.shape
+        ticks, votes = self.ticks(steps), self.votes(steps)
+        for s in range(batch):
+            when, which = np.nonzero(self.events(spikes[:, s], ticks))
+            yield Sample(ticks, when.astype(np.int32), which.astype(np.uint8), infer_acc=votes)
+
+    def events(self, spikes: np.ndarray, ticks: int) -> np.ndarray:
+        """Return which input is sent in which tick, bool ``[ticks, inputs]``."""
+        steps = len(spikes)
+        shift, channel = self.layout["event_shift"], self.layout["event_channel"]
+        sent = np.zeros((ticks, shift.size), bool)
+        for i, (first, source) in enumerate(zip(shift.tolist(), channel.tolist(), strict=True)):
+            due = self.at(steps, first)
+            due = due[due < ticks - 1]  # the last tick propagates nothing
+            if source == START:
+                sent[due[:1], i] = True
+            else:
+                sent[due, i] = True if source == BIAS else spikes[: due.size, source] > 0
+        return sent
+
+    def votes(self, steps: int) -> np.ndarray:
+        """Return the pin ``INFER_ACC`` at each tick, uint8."""
+        last = int(self.layout["vote_steps"][0])
+        pins = np.zeros(self.ticks(steps), np.uint8)
+        pins[self.at(steps, self.deepest + 1)[-last if last else 0 :]] = 1
+        return pins
+
+    def merged(self, spikes: np.ndarray) -> np.ndarray:
+        """Return the spikes per sample that are lost since one input fires once per tick."""
+        used = np.unique(self.layout["event_channel"])
+        counts = spikes[:, :, used[used >= 0]].astype(np.int64)
+        return np.asarray(np.maximum(counts - 1, 0).sum(axis=(0, 2)))
+
+
+def layout_problems(
+    layout: dict[str, np.ndarray], channels: int, neurons: int, outputs: int, populations: int
+) -> list[str]:
+    """Name everything in a layout from a file that would lead the kernels astray."""
+    missing = sorted(set(_SHAPES) - set(layout))
+    if missing:
+        return [f"{name}: missing" for name in missing]
+    for name, kind in _SHAPES.items():
+        array = layout[name]
+        if array.ndim != 1 or array.dtype.kind != kind or array.dtype.itemsize > 8:
+            return [f"{name}: {array.dtype}{list(array.shape)}, expected a list of numbers"]
+    ranges = {
+        "event_shift": (0, _MOST_TICKS), "event_channel": (START, channels),
+        "address": (0, NEURONS), "lag": (0, _MOST_TICKS), "probe": (0, neurons),
+        "ticks_per_step": (1, _MOST_TICKS), "deepest": (0, _MOST_TICKS),
+        "vote_steps": (0, 1 << 31),
+    }  # fmt: skip
+    found = [
+        f"{name}: out of range"
+        for name, (low, end) in ranges.items()
+        if ((layout[name] < low) | (layout[name] >= end)).any()
+    ]
+    sizes = {
+        "event_shift": layout["event_channel"].size, "lag": populations, "ticks_per_step": 1,
+        "deepest": 1, "vote_steps": 1, "out_scale": outputs, "scale": layout["address"].size,
+    }  # fmt: skip
+    found += [f"{name}: expected {n}" for name, n in sizes.items() if layout[name].size != n]
+    if layout["event_channel"].size > INPUTS or layout["probe"].size > OUTPUTS:
+        found.append("event_channel, probe: more than the chip has")
+    address = layout["address"]
+    if address.size < neurons or np.unique(address).size != address.size:
+        found.append(f"address: expected {neurons} different places")
+    if not found and layout["lag"].max(initial=0) > layout["deepest"][0]:
+        found.append("deepest: less than a lag")
+    for name in ("scale", "out_scale"):
+        if not (np.isfinite(layout[name]) & (layout[name] > 0)).all():
+            found.append(f"{name}: not a positive number")
+    return found

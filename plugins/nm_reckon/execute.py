@@ -1,0 +1,189 @@
+"""Run a program's image on spikes: what a backend's ``execute`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nm_backends.eventcore.words import extract
+from nm_backends.image import Image
+from nm_backends.network import Network, Population
+from nm_backends.result import RawRun
+from nm_reckon.drive import Drive
+from nm_reckon.spec import NEURON_FIELDS, SPEC
+
+if TYPE_CHECKING:
+    from nm_backends.program import Program
+    from nm_reckon.sample import Sample, SampleLog
+
+__all__ = ["Outcome", "execute", "run_image"]
+
+_AT_ONCE = 256  # samples whose recordings are in memory together
+_EVEN, _ODD = (next(f for f in NEURON_FIELDS if f.name == name) for name in ("v_even", "v_odd"))
+
+
+@dataclass
+class Outcome:
+    """What the chip did, on the model's axes.
+
+    Parameters
+    ----------
+    fired
+        Spikes uint8 ``[time, batch, neurons]``.
+    potentials
+        Output membranes in the user's units, float64 ``[time, batch, outputs]``.
+    membranes
+        In chip units, int64 ``[time, batch, neurons]``, or None.
+    votes
+        How often each output won, int64 ``[batch, 16]``.
+    """
+
+    fired: np.ndarray
+    potentials: np.ndarray
+    votes: np.ndarray
+    membranes: np.ndarray | None = None
+    counters: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def execute(
+    program: Program, spikes: np.ndarray, record: Sequence[str], threads: int | None
+) -> RawRun:
+    """Run a program on spikes uint8 ``[time, batch, input channels]``."""
+    network = program.network
+    done = run_image(
+        program.image, program.layout, network, spikes,
+        membrane="membrane" in record, threads=threads,
+    )  # fmt: skip
+    fire, read = _groups(network)
+    membranes = {} if done.membranes is None else _split(fire, done.membranes)
+    seconds = done.counters["cycles"] / SPEC.quantities["f_clk"].value
+    decisions = {"label": done.votes.argmax(axis=1), "votes": done.votes}
+    if network.discretisation.dt is not None:
+        with np.errstate(invalid="ignore"):  # no steps take no time
+            decisions["real_time_factor"] = len(spikes) * network.discretisation.dt / seconds
+    return RawRun(
+        _split(fire, done.fired),
+        membranes,
+        done.counters,
+        _split(read, done.potentials),
+        decisions,
+    )
+
+
+def run_image(
+    image: Image,
+    layout: dict[str, np.ndarray],
+    network: Network,
+    spikes: np.ndarray,
+    *,
+    membrane: bool = False,
+    threads: int | None = None,
+) -> Outcome:
+    """Run samples, each from the state of ``image``, seeds included."""
+    drive = Drive(layout)
+    parts = [
+        _run_part(image, drive, network, spikes[:, first : first + _AT_ONCE], membrane, threads)
+        for first in range(0, max(1, spikes.shape[1]), _AT_ONCE)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    recorded = [p.membranes for p in parts if p.membranes is not None]
+    return Outcome(
+        np.concatenate([p.fired for p in parts], axis=1),
+        np.concatenate([p.potentials for p in parts], axis=1),
+        np.concatenate([p.votes for p in parts]),
+        np.concatenate(recorded, axis=1) if recorded else None,
+        {name: np.concatenate([p.counters[name] for p in parts]) for name in parts[0].counters},
+    )
+
+
+def _run_part(
+    image: Image, drive: Drive, network: Network, spikes: np.ndarray, membrane: bool,
+    threads: int | None,
+) -> Outcome:  # fmt: skip
+    samples = list(drive.samples(spikes)) if len(spikes) else []
+    logs = _logs(image, samples, membrane, threads)
+    steps, batch, _ = spikes.shape
+    fire, read = _groups(network)
+    lags = dict(zip((p.name for p in network.neurons), drive.layout["lag"].tolist(), strict=True))
+    when = np.repeat([lags[p.name] for p in fire], [p.size for p in fire]).astype(np.int64)
+    shown = np.repeat([lags[p.name] for p in read], [p.size for p in read]).astype(np.int64)
+    address = drive.layout["address"][: when.size]
+    at = drive.at(steps, 0)[:, None]
+    fired = np.zeros((steps, batch, when.size), np.uint8)
+    potentials = np.zeros((steps, batch, shown.size))
+    membranes = np.zeros((steps, batch, when.size), np.int64) if membrane else None
+    for s, log in enumerate(logs):
+        fired[:, s] = log.spikes[at + when + 1, address]
+        potentials[:, s] = log.oneur_ready[at + shown, np.arange(shown.size)]
+        if membranes is not None:
+            membranes[:, s] = _membranes(log.mem_ready)[at + when, address]
+    if membranes is not None:
+        membranes = _after_reset(image, membranes, fired, address)
+    votes = np.zeros((batch, 16), np.int64)
+    for s, log in enumerate(logs):
+        votes[s] = log.winner_count[-1]
+    scale = drive.layout["out_scale"]
+    counters = _counters(samples, logs, batch) | {"dropped": drive.merged(spikes)}
+    return Outcome(fired, potentials / scale, votes, membranes, counters)
+
+
+def _logs(
+    image: Image, samples: list[Sample], membrane: bool, threads: int | None
+) -> list[SampleLog]:
+    from nm_reckon.simulator import ReckonSimulator, run_batch
+
+    if not membrane:
+        return list(run_batch(image, samples, ("spikes", "outputs"), threads=threads))
+    return [
+        ReckonSimulator(image).sample(sample, ("spikes", "outputs"), range(sample.ticks))
+        for sample in samples
+    ]
+
+
+def _membranes(memory: np.ndarray) -> np.ndarray:
+    """Return membranes int64 ``[ticks, 256]`` of a captured neuron memory."""
+    words = memory.reshape(-1, memory.shape[-1])
+    both = np.stack([extract(words, _EVEN), extract(words, _ODD)], axis=1)
+    return np.asarray(both.reshape(len(memory), -1))
+
+
+def _after_reset(
+    image: Image, membranes: np.ndarray, fired: np.ndarray, address: np.ndarray
+) -> np.ndarray:
+    """Show the reset of a step at its end; the chip does it at the start of the next tick.
+
+    A reset by subtraction belongs to the next step in the model, too.
+    """
+    return np.where(fired, 0, membranes) if image.registers["SPI_RST_MODE"] else membranes
+
+
+def _counters(samples: list[Sample], logs: list[SampleLog], batch: int) -> dict[str, np.ndarray]:
+    each = {name: int(SPEC.quantities[name].value) for name in ("cycles_tick", "cycles_event")}
+    columns = np.zeros((6, batch), np.int64)
+    for s, (sample, log) in enumerate(zip(samples, logs, strict=True)):
+        events = int(np.size(sample.ev_tick))
+        waits = each["cycles_tick"] * sample.ticks + each["cycles_event"] * events
+        columns[:, s] = (
+            events, log.out_data.size, log.sops, log.busy.sum() + waits, sample.ticks,
+            log.spikes_fired,
+        )  # fmt: skip
+    names = ("events_in", "events_out", "sops", "cycles", "ticks", "spikes")
+    return dict(zip(names, columns, strict=True))
+
+
+def _groups(network: Network) -> tuple[list[Population], list[Population]]:
+    neurons = network.neurons
+    return [p for p in neurons if p.spiking], [p for p in neurons if not p.spiking]
+
+
+def _split(populations: list[Population], values: np.ndarray) -> dict[str, np.ndarray]:
+    """Cut ``[time, batch, neurons]`` into populations."""
+    found, first = {}, 0
+    for population in populations:
+        found[population.name] = values[:, :, first : first + population.size]
+        first += population.size
+    return found
