@@ -206,7 +206,8 @@ def events_are_exported(chip: str) -> None:
         program.export(folder, spikes)
         samples = read_events(folder)
     assert len(samples) == spikes.shape[1]
-    assert all(len(sample.steps) == spikes.shape[0] for sample in samples)
+    # a chip may need further steps after the last input, until the last spikes are through
+    assert all(len(sample.steps) >= spikes.shape[0] for sample in samples)
     assert all(sample.words.size for sample in samples)
 
 

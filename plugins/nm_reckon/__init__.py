@@ -20,6 +20,7 @@ def nm_register_chips(register: Callable[[ChipEntry], None]) -> None:
             backend="nm_reckon.backend:BACKEND",
             rules="nm_reckon.rules:RULES",
             neurons=256,
+            rows=0,
             synapses=135_168,
         )
     )

@@ -1,0 +1,110 @@
+"""ReckOn: the backend that the registry hands out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nm_reckon.rules import RULES
+from nm_reckon.spec import SPEC
+
+if TYPE_CHECKING:
+    from nm_backends.aer import EventPlan
+    from nm_backends.chip import Transaction
+    from nm_backends.image import Image
+    from nm_backends.network import Network
+    from nm_backends.program import CompileOptions, Program
+    from nm_backends.program import Mapping as ChipMapping
+    from nm_backends.result import RawRun
+    from nm_backends.rules import Report
+    from nm_backends.trace import TraceVerdict
+
+__all__ = ["BACKEND", "ReckonBackend"]
+
+
+class ReckonBackend:
+    """Everything that `nm_backends` calls; each part is imported when it is used."""
+
+    spec = SPEC
+    rules = RULES
+
+    def map(
+        self, network: Network, options: CompileOptions, calibration: np.ndarray | None
+    ) -> ChipMapping:
+        """Schedule, quantise, place and build the image."""
+        from nm_reckon.mapping import map_network
+
+        return map_network(network, options, calibration)
+
+    def execute(
+        self, program: Program, spikes: np.ndarray, record: Sequence[str], threads: int | None
+    ) -> RawRun:
+        """Run the image on spikes uint8 ``[time, batch, input channels]``, bit for bit."""
+        from nm_reckon.execute import execute
+
+        return execute(program, spikes, record, threads)
+
+    def check_program(self, program: Program) -> list[str]:
+        """Name what is wrong with the layout of a program from a file."""
+        from nm_reckon.program_check import check_program
+
+        return check_program(program)
+
+    def check_setup(self, image: Image) -> Report:
+        """Say what an image would do that its author may not expect."""
+        from nm_reckon.setup import check_setup
+
+        return check_setup(image)
+
+    def weights_of(self, program: Program, node: str) -> np.ndarray:
+        """Return the weights of a node as the image holds them, float64 ``[outputs, inputs]``."""
+        from nm_reckon.readback import weights_of
+
+        return weights_of(program, node)
+
+    def write_stream(self, image: Image) -> list[Transaction]:
+        """Return the ordered transactions that program the real chip with ``image``."""
+        from nm_reckon.stream import write_stream
+
+        return write_stream(image)
+
+    def read_stream(self, stream: Sequence[Transaction]) -> Image:
+        """Return the image that ``stream`` programs."""
+        from nm_reckon.stream import read_stream
+
+        return read_stream(stream)
+
+    def restore_stream(self, image: Image, neurons: Sequence[int]) -> list[Transaction]:
+        """Return the transactions between two samples: seeds; neurons start at rest anyway."""
+        from nm_reckon.stream import restore_stream
+
+        return restore_stream(image)
+
+    def plan_events(self, program: Program, spikes: Any | None) -> EventPlan:
+        """Say what goes in and what comes out, for an export."""
+        from nm_reckon.exporting import plan_events
+
+        return plan_events(program, spikes)
+
+    def export_readme(self, program: Program, plan: EventPlan | None, names: Sequence[str]) -> str:
+        """Return the ``README.txt`` of an export."""
+        from nm_reckon.exporting import readme
+
+        return readme(program, plan, names)
+
+    def estimate(self, counters: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Return energy and latency from counters."""
+        from nm_reckon.cost import estimate
+
+        return estimate(counters)
+
+    def verify(self, path: str) -> TraceVerdict:
+        """Replay one recorded hardware trace and compare it bit for bit."""
+        from nm_reckon.trace import verify
+
+        return verify(path)
+
+
+BACKEND = ReckonBackend()

@@ -1,0 +1,116 @@
+"""What an export says about driving the chip: events, pins, and the bytes that come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nm_backends.aer import EventPlan, InputEvents, OutputEvent, SampleEvents
+from nm_backends.network import Network
+from nm_backends.spikes import prepare
+from nm_reckon.drive import Drive
+from nm_reckon.sample import Sample, SampleLog
+from nm_reckon.schedule import BIAS, START
+from nm_reckon.spec import SPEC
+
+if TYPE_CHECKING:
+    from nm_backends.program import Program
+
+__all__ = ["plan_events", "readme"]
+
+_HEAD = ("sample", "tick", "byte", "meaning")
+
+
+def plan_events(program: Program, spikes: Any | None) -> EventPlan:
+    """Return the maps of a program, and what goes in and comes out for ``spikes``."""
+    inputs, outputs = list(_inputs(program)), list(_outputs(program))
+    if spikes is None:
+        return EventPlan(inputs, outputs, ())
+    from nm_reckon.simulator import run_batch
+
+    drive = Drive(program.layout)
+    samples = list(drive.samples(prepare(program.network, spikes).counts))
+    logs = run_batch(program.image, samples)
+    rows: list[Sequence[object]] = [_HEAD]
+    for number, log in enumerate(logs):
+        rows += _rows(program, number, log)
+    return EventPlan(inputs, outputs, (), samples=[_sent(s) for s in samples], expected=rows)
+
+
+def readme(program: Program, plan: EventPlan | None, names: Sequence[str]) -> str:
+    """Return the ``README.txt`` of an export."""
+    folder = files("nm_reckon") / "data"
+    title = f"nm-backends export for {SPEC.name}"
+    drive = Drive(program.layout)
+    lag = drive.layout["lag"].tolist()
+    lags = ", ".join(f"{p.name} {n}" for p, n in zip(program.network.neurons, lag, strict=True))
+    texts = [(folder / "export_readme.txt").read_text(encoding="utf-8")]
+    if plan is not None and "aer.txt" in names:
+        texts.append((folder / "export_driving.txt").read_text(encoding="utf-8"))
+    return "\n".join(texts).format(
+        title=title,
+        rule="=" * len(title),
+        source=PurePath(program.network.source).name,
+        each=drive.each,
+        lags=lags,
+        last=drive.deepest + 1,
+    )
+
+
+def _inputs(program: Program) -> Iterator[InputEvents]:
+    layout = program.layout
+    channels = [(p.name, n) for p in program.network.inputs for n in range(p.size)]
+    own = {BIAS: "bias, in every step", START: "first membranes, in the first step only"}
+    pairs = zip(layout["event_channel"].tolist(), layout["event_shift"].tolist(), strict=True)
+    for address, (channel, shift) in enumerate(pairs):
+        if channel < 0:
+            yield InputEvents("", 0, shift, (address,), own[channel])
+        else:
+            node, neuron = channels[channel]
+            yield InputEvents(node, neuron, shift, (address,))
+
+
+def _outputs(program: Program) -> Iterator[OutputEvent]:
+    """Say whose membrane, or whose spikes, each output is."""
+    for output, (node, neuron) in enumerate(_shown(program)):
+        yield OutputEvent(output, node, neuron)
+
+
+def _shown(program: Program) -> list[tuple[str, int]]:
+    network: Network = program.network
+    read = [(p.name, n) for p in network.neurons if not p.spiking for n in range(p.size)]
+    if read:
+        return read
+    fire = [(p.name, n) for p in network.neurons for n in range(p.size)]
+    return [fire[n] for n in program.layout["probe"].tolist()]
+
+
+def _sent(sample: Sample) -> SampleEvents:
+    """Return the words and pins of each tick."""
+    counts = np.bincount(sample.ev_tick, minlength=sample.ticks)
+    words = np.split(np.asarray(sample.ev_addr, np.uint32), np.cumsum(counts)[:-1])
+    pins: dict[int, list[tuple[str, int]]] = {0: [("SAMPLE", 1)]}
+    level = 0
+    votes = np.zeros(sample.ticks, np.uint8) if sample.infer_acc is None else sample.infer_acc
+    for tick, wanted in enumerate(votes.tolist()):
+        if wanted != level or not tick:
+            pins.setdefault(tick, []).append(("INFER_ACC", wanted))
+            level = wanted
+    pins.setdefault(sample.ticks - 1, []).append(("SAMPLE", 0))
+    none = np.zeros(0, np.int64)
+    return SampleEvents(list(words), none, none, pins)
+
+
+def _rows(program: Program, number: int, log: SampleLog) -> Iterator[Sequence[object]]:
+    if program.image.registers["SPI_SEND_LABEL_ONLY"]:
+        meanings = ["label"]
+    else:
+        shown = [f"{node}[{neuron}]" for node, neuron in _shown(program)] or ["output"]
+        meanings = [f"{name} {half}" for name in shown for half in ("low", "high")]
+    pairs = zip(log.out_tick.tolist(), log.out_data.tolist(), strict=True)
+    for i, (tick, byte) in enumerate(pairs):
+        yield number, tick, f"{byte:02x}", meanings[i % len(meanings)]
