@@ -10,7 +10,8 @@ import scipy.sparse as sp
 
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.integers import Integers
-from nm_backends.crossbar.wiring import Wiring, constant, gain_of, parameter, wire
+from nm_backends.crossbar.wiring import Wiring, wire
+from nm_backends.effective import constant, gain_of, parameter
 from nm_backends.eventcore.words import extract
 from nm_backends.readback import Realised
 
