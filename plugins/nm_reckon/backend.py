@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,6 +99,12 @@ class ReckonBackend:
         from nm_reckon.cost import estimate
 
         return estimate(counters)
+
+    def recognises(self, arrays: Collection[str]) -> bool:
+        """Say whether a trace that names no chip is one of this one."""
+        from nm_reckon.trace import recognises
+
+        return recognises(arrays)
 
     def verify(self, path: str) -> TraceVerdict:
         """Replay one recorded hardware trace and compare it bit for bit."""
