@@ -57,5 +57,5 @@ def test_a_sample_is_driven_as_the_sheet_says():
 
 
 def test_a_folder_without_the_files_is_named(tmp_path):
-    with pytest.raises(UserError, match="weights_inp_cueAcc[.]dat: No such file"):
+    with pytest.raises(UserError, match=r"weights_inp_cueAcc[.]dat: No such file"):
         bench.image(tmp_path)
