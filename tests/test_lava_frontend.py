@@ -25,7 +25,7 @@ import nm_backends as nmb
 from nm_backends.frontends.lava import read
 from nm_backends.rules import CompileError
 
-pytestmark = [pytest.mark.lava, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.lava, pytest.mark.timeout(150)]
 STEPS = 100
 
 

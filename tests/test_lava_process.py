@@ -11,7 +11,7 @@ from nm_backends.compiler import compile_model
 from nm_backends.errors import UserError
 from nm_backends.lava import ChipProcess
 
-pytestmark = [pytest.mark.lava, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.lava, pytest.mark.timeout(150)]
 STEPS = 30
 
 
