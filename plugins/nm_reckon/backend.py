@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nm_backends.result import RawRun
     from nm_backends.rules import Report
     from nm_backends.trace import TraceVerdict
+    from nm_reckon.training import Trainer
 
 __all__ = ["BACKEND", "ReckonBackend"]
 
@@ -57,6 +58,13 @@ class ReckonBackend:
         from nm_reckon.setup import check_setup
 
         return check_setup(image)
+
+    def learner(self, program: Program, options: Any) -> Trainer:
+        """Return what trains ``program`` by e-prop."""
+        from nm_reckon.learning_options import ReckonLearning
+        from nm_reckon.training import Trainer
+
+        return Trainer(program, ReckonLearning.of(options))
 
     def weights_of(self, program: Program, node: str) -> np.ndarray:
         """Return the weights of a node as the image holds them, float64 ``[outputs, inputs]``."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from nm_backends.agreement import agreement
-from nm_backends.errors import UserError
 from nm_backends.fit import population_fit
 from nm_backends.image import Image
 from nm_backends.network import Network
@@ -17,6 +16,7 @@ from nm_reckon.choose import ways
 from nm_reckon.drive import layout_of
 from nm_reckon.execute import Outcome
 from nm_reckon.image import pack_integers, sizes
+from nm_reckon.learning_scale import learning_integers
 from nm_reckon.measured import findings
 from nm_reckon.scaling import Integers, Peaks, places
 from nm_reckon.schedule import schedule
@@ -49,18 +49,16 @@ def map_network(
     calibration
         Input counts uint8 ``[time, batch, channels]``, or None.
     """
-    if options.learn:
-        raise UserError(
-            f"learn={options.learn!r}: layers that learn are not compiled for {SPEC.name} yet",
-            "leave it out",
-        )
     wired = topology(network, schedule(network))
     where = places(wired)
     target = None if calibration is None else Target.of(network, wired, _some(calibration))
     peaks = target.peaks if target else Peaks.guessed(wired)
-    tried = [
-        _make(network, wired, integers, options) for integers in ways(network, wired, where, peaks)
-    ]
+    promising = (
+        [learning_integers(network, wired, where, options.learn)]
+        if options.learn
+        else ways(network, wired, where, peaks)
+    )
+    tried = [_make(network, wired, integers, options) for integers in promising]
     done, made = (None, tried[0]) if target is None else _best(network, wired, target, tried)
     report = Report(SPEC.name, network.source)
     report.extend(findings(network, wired, made.integers, target, done))
