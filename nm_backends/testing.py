@@ -276,6 +276,29 @@ def axes_are_those_of_the_input(chip: str) -> None:
 
 
 @_case
+def steps_are_the_run(chip: str) -> None:
+    """Step by step comes out what a run gives, bit for bit; a reset begins again.
+
+    Chips that are not run step by step (without ``open_session``) have nothing to show.
+    """
+    from nm_backends.registry import get_backend
+
+    if not hasattr(get_backend(chip), "open_session"):
+        return
+    program, spikes = _program(chip), random_spikes(7)
+    result = program.run(spikes, record=("membrane",))
+    session = program.session(batch=spikes.shape[1])
+    for _ in range(2):
+        session.reset()
+        for step, now in enumerate(spikes):
+            _same(session.step(now), result.spikes[step], f"spikes of step {step}")
+            for name, membranes in session.membranes.items():
+                _same(membranes, result.membranes[name][step], f"membranes of step {step}, {name}")
+        for name, counted in result.counters.items():
+            _same(session.counters[name], counted, f"counters[{name}]")
+
+
+@_case
 def membranes_are_recorded(chip: str) -> None:
     """``record=("membrane",)`` gives the membrane of every neuron at the end of each step."""
     result = _program(chip).run(random_spikes(7), record=("membrane",))

@@ -112,6 +112,21 @@ def test_the_suite_notices_a_defect(monkeypatch, defect, case):
         run("toy")
 
 
+def test_the_suite_notices_a_session_that_forgets(monkeypatch):
+    from nm_backends.crossbar.session import CrossbarSession
+
+    sound = CrossbarSession.step
+
+    def forgetful(self, counts, targets=None):
+        self.reset()
+        return sound(self, counts, targets)
+
+    monkeypatch.setattr(CrossbarSession, "step", forgetful)
+    (run,) = [c.run for c in CASES if c.name == "steps_are_the_run"]
+    with pytest.raises(AssertionError, match="of step"):
+        run("odin")
+
+
 def test_the_suite_notices_an_incomplete_stream(monkeypatch):
     from toy_chip.backend import ToyBackend
 

@@ -136,11 +136,13 @@ def _spread(work: Any, bounds: np.ndarray, threads: int | None) -> list[Any]:
     if threads is not None and threads < 1:
         raise UserError(f"threads {threads}: expected 1 or more")
     threads = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
-    wanted = 1 if threads == 1 else min(samples, threads * _CHUNKS_PER_THREAD)
+    if threads == 1:
+        return [work((0, samples))] if samples else []
+    wanted = min(samples, threads * _CHUNKS_PER_THREAD)
     cuts = np.searchsorted(bounds, np.linspace(0, bounds[-1], wanted + 1)[1:-1], side="left")
     edges = np.unique(np.concatenate([[0], cuts, [samples]]))
     chunks = [(int(a), int(b)) for a, b in pairwise(edges)]
-    if threads == 1 or len(chunks) < 2:
+    if len(chunks) < 2:
         return [work(chunk) for chunk in chunks]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(work, chunks))
