@@ -6,7 +6,6 @@ from crossbar_networks import bernoulli, inputs, layers, link, network, neurons,
 from test_reckon_mapping import membranes
 
 from nm_backends.compiler import check, compile_model
-from nm_backends.errors import UserError
 from nm_backends.program import CompileOptions
 from nm_backends.rules import CompileError
 from nm_reckon.rules import BY_NAME, RULES
@@ -152,12 +151,6 @@ def test_membranes_that_go_too_far_are_named():
     assert said.code == "RECKON022"
     assert str(said).startswith("RECKON022 warning at a[1]: 1 membranes go beyond what 16 bits")
     assert (said.found, said.limit) == ("5 thresholds", "4.1 thresholds")
-
-
-def test_nothing_learns_yet():
-    net = single(ONES)
-    with pytest.raises(UserError, match="not compiled for reckon yet"):
-        compile_model(net, "reckon", options=CompileOptions(learn=("fc",)))
 
 
 def test_codes_do_not_move():
