@@ -12,7 +12,14 @@ import numpy as np
 
 from nm_backends.chip import IntFormat
 
-__all__ = ["Quantized", "integer_thresholds", "quantize_calibrated", "quantize_maxabs"]
+__all__ = [
+    "Quantized",
+    "best_integers",
+    "integer_thresholds",
+    "quantize_calibrated",
+    "quantize_maxabs",
+    "source_moments",
+]
 
 _TIE = 1e-9
 
@@ -93,7 +100,7 @@ def quantize_calibrated(
     best_loss = np.full(weights.shape[1], np.inf)
     for scale in [unit, *(fill * stretch for stretch in stretches)]:
         allowed = np.minimum(scale, top)
-        integers, loss = _descend(weights * allowed, form, damped)
+        integers, loss = best_integers(weights * allowed, form, damped)
         loss = loss / allowed**2
         better = loss < best_loss * (1 - _TIE) - 1e-300
         best.weights[:, better], best.scale[better] = integers[:, better], allowed[better]
@@ -141,10 +148,18 @@ def _rounded(weights: np.ndarray, scale: np.ndarray, form: IntFormat) -> np.ndar
     return np.asarray(integers, np.int64)
 
 
-def _descend(
+def best_integers(
     wanted: np.ndarray, form: IntFormat, moments: np.ndarray, sweeps: int = 3
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return integers near ``wanted`` that make ``e' M e`` small, and that loss per neuron."""
+    """Return integers near ``wanted`` that make ``e' M e`` small, and that loss per neuron.
+
+    Parameters
+    ----------
+    wanted
+        Real weights in chip units, ``[sources, neurons]``; what is whole already stays.
+    moments
+        ``M``, see `source_moments`, with a positive diagonal.
+    """
     low = np.where(wanted < 0, form.minimum, 0)
     high = np.where(wanted > 0, form.maximum, 0)
     integers = np.clip(np.rint(wanted), low, high)
@@ -163,3 +178,22 @@ def _descend(
             break
     error = integers - wanted
     return integers.astype(np.int64), np.einsum("sn,sn->n", error, slope)
+
+
+def source_moments(sent: np.ndarray, decay: float) -> np.ndarray:
+    """Return the mean product of what any two sources leave on a membrane, ``[sources, sources]``.
+
+    Parameters
+    ----------
+    sent
+        What every source sent, float64 ``[time, batch, sources]``.
+    decay
+        What a membrane keeps of it per step.
+    """
+    steps, batch, sources = sent.shape
+    trace = np.zeros((batch, sources))
+    total = np.zeros((sources, sources))
+    for now in sent:
+        trace = decay * trace + now
+        total += trace.T @ trace
+    return np.asarray(total / max(1, steps * batch))

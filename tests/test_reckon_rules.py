@@ -100,6 +100,9 @@ CASES = [
     ("rounded_output_leak", readout(decay=115 / 128), None),
     ("unseen_spikes", layers(3, 17), "the spikes of l1 are not to be seen at the pins"),
     ("unseen_spikes", layers(3, 16), None),
+    ("fires_at_threshold", single(ONES, reset="subtract_delayed"), "meets its threshold exactly"),
+    ("fires_at_threshold", single(ONES, reset="subtract_delayed", spike_cmp=">="), None),
+    ("fires_at_threshold", single(ONES), None),
 ]
 
 

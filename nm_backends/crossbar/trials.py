@@ -16,6 +16,7 @@ from nm_backends.crossbar.wiring import Wiring, fired_sources
 from nm_backends.eventcore.errors import LivelockError
 from nm_backends.lowering.reference import run_network
 from nm_backends.network import Network
+from nm_backends.quantize import source_moments
 
 if TYPE_CHECKING:
     from nm_backends.crossbar.events import Encoded
@@ -58,13 +59,7 @@ class Target:
 
     def moments(self, decay: float, sources: np.ndarray) -> np.ndarray:
         """Return the mean product of what any two of ``sources`` leave on a membrane."""
-        steps, batch, _ = self.sent.shape
-        trace = np.zeros((batch, sources.size))
-        total = np.zeros((sources.size, sources.size))
-        for sent in self.sent[:, :, sources]:
-            trace = decay * trace + sent
-            total += trace.T @ trace
-        return np.asarray(total / max(1, steps * batch))
+        return source_moments(self.sent[:, :, sources], decay)
 
 
 @dataclass

@@ -18,6 +18,7 @@ from nm_reckon.execute import Outcome
 from nm_reckon.image import pack_integers, sizes
 from nm_reckon.learning_scale import learning_integers
 from nm_reckon.measured import findings
+from nm_reckon.refine import Refiner
 from nm_reckon.scaling import Integers, Peaks, places
 from nm_reckon.schedule import schedule
 from nm_reckon.spec import ALPHA_ONE, INPUTS, KAPPA_ONE, NEURONS, OUTPUTS, SPEC
@@ -27,6 +28,7 @@ from nm_reckon.trials import Target
 __all__ = ["map_network", "probed"]
 
 _CALIBRATION_SPIKES = 2_000_000  # input counts looked at; more samples are left out
+_PLAIN = 2  # ways that are tried with weights rounded one by one, too
 _CLOSER = 1.02  # a later way must score this much better
 
 
@@ -56,7 +58,7 @@ def map_network(
     promising = (
         [learning_integers(network, wired, where, options.learn)]
         if options.learn
-        else ways(network, wired, where, peaks)
+        else _promising(network, wired, where, peaks, target)
     )
     tried = [_make(network, wired, integers, options) for integers in promising]
     done, made = (None, tried[0]) if target is None else _best(network, wired, target, tried)
@@ -70,6 +72,21 @@ def map_network(
         report,
         _metadata(wired, made, target, done),
     )
+
+
+def _promising(
+    network: Network,
+    wired: Topology,
+    where: tuple[np.ndarray, np.ndarray],
+    peaks: Peaks,
+    target: Target | None,
+) -> list[Integers]:
+    """Return what is worth a trial, best first; with calibration spikes refined by them."""
+    found = ways(network, wired, where, peaks)
+    if target is None:
+        return found
+    refiner = Refiner(network, wired, target.spikes, target.fired)
+    return [refiner.refined(integers) for integers in found] + found[:_PLAIN]
 
 
 def probed(network: Network) -> np.ndarray:

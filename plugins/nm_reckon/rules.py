@@ -491,6 +491,26 @@ def merged_events(network: Network, spec: ChipSpec) -> Iterable[dict[str, Any]]:
     return ()
 
 
+def fires_at_threshold(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
+    """Neurons fire at their threshold, where the model fires above it only.
+
+    The chip compares with ``>=``. Where a spike sets the membrane to zero, the threshold is raised
+    by one unit and nothing changes. Where the threshold is subtracted, it must be the exact one: a
+    membrane that meets it exactly fires on the chip. That happens with weights on a coarse grid and
+    without leak, hardly otherwise.
+    """
+    for p in _spiking(network):
+        if p.reset.startswith("subtract") and p.spike_cmp == ">":
+            yield {
+                "message": "a membrane that meets its threshold exactly fires on the chip",
+                "node": p.name,
+                "found": "v > threshold",
+                "limit": "v >= threshold where the threshold is subtracted",
+                "source": _source(spec),
+                "hint": "no need, unless weights are multiples of a large number",
+            }
+
+
 def low_agreement(network: Network, spec: ChipSpec) -> Iterable[dict[str, Any]]:
     """Spikes or output membranes differ from the model on the calibration spikes.
 
@@ -538,6 +558,7 @@ FINDINGS: tuple[tuple[Severity, Finding], ...] = (
     ("warning", coarse_weights),
     ("warning", low_agreement),
     ("warning", not_calibrated),
+    ("info", fires_at_threshold),
 )
 BY_NAME = bind("RECKON", FINDINGS)
 BY_NAME |= {
