@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from nm_backends.artifact import load as load
     from nm_backends.compiler import check as check
     from nm_backends.compiler import compile_model as compile  # noqa: F401
+    from nm_backends.deployment import DeploymentReport as DeploymentReport
+    from nm_backends.deployment import deployment_report as deployment_report
     from nm_backends.discretisation import Discretisation as Discretisation
     from nm_backends.frontends import to_nir as to_nir
     from nm_backends.network import Network as Network
@@ -29,6 +31,7 @@ __version__ = "0.1.0"
 _HOME = {
     "CompileError": "rules",
     "CompileOptions": "program",
+    "DeploymentReport": "deployment",
     "Discretisation": "discretisation",
     "Network": "network",
     "Program": "program",
@@ -37,6 +40,7 @@ _HOME = {
     "check": "compiler",
     "chips": "registry",
     "compile": "compiler:compile_model",
+    "deployment_report": "deployment",
     "load": "artifact",
     "lower": "api",
     "reference": "run",

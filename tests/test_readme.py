@@ -9,6 +9,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+WITH_FRAMEWORKS = re.findall(
+    r"<!-- run with frameworks -->\n```python\n(.*?)```", README, re.DOTALL
+)
 BLOCKS = re.findall(r"<!-- run -->\n```(\w+)\n(.*?)```", README, re.DOTALL)
 
 
@@ -42,6 +45,12 @@ def test_blocks_run(home, language, text):
         program, *words = line.split("#")[0].split()
         assert program == "nmb"
         assert run("-m", "nm_backends", *words)
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("text", FRAMEWORKS)
+def test_blocks_run_with_frameworks(home, text):
+    assert run("-c", text)
 
 
 def test_the_demo_prints_the_table_that_is_shown(home, monkeypatch):

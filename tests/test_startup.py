@@ -4,7 +4,8 @@ import resource
 
 import pytest
 
-HEAVY = {"h5py", "lava", "matplotlib", "nir", "norse", "numba", "numpy", "scipy", "torch"}
+FRAMEWORKS = {"lava", "norse", "snntorch", "spikingjelly", "torch"}
+HEAVY = FRAMEWORKS | {"h5py", "matplotlib", "nir", "numba", "numpy", "scipy"}
 
 
 def imported(process):
@@ -47,7 +48,20 @@ def test_import_is_light(python):
 def test_check_imports_no_simulator(python, model_file, chip):
     process = python("-X", "importtime", "-m", "nm_backends", "check", model_file, "--chip", chip)
     assert process.returncode == 0, process.stdout
-    assert imported(process) & {"numba", "torch", "lava", "norse", "matplotlib"} == set()
+    assert imported(process) & (FRAMEWORKS | {"numba", "matplotlib"}) == set()
+
+
+@pytest.mark.frameworks
+def test_a_frontend_imports_no_framework_but_that_of_the_model(python):
+    code = (
+        "import torch, nm_backends as nmb\n"
+        "import norse.torch as norse\n"
+        "model = norse.SequentialState(torch.nn.Linear(3, 2), norse.LIFBoxCell())\n"
+        "nmb.lower(model, sample=torch.ones(4, 1, 3))\n"
+    )
+    process = python("-X", "importtime", "-c", code)
+    assert process.returncode == 0, process.stderr
+    assert imported(process) & {"snntorch", "spikingjelly", "lava"} == set()
 
 
 def cpu_seconds(runs, function):
