@@ -222,8 +222,8 @@ def _deployed(
     options: CompileOptions | None,
 ) -> Deployment:
     """Compile for one chip and run everything."""
-    from nm_backends.compiler import compile_model
     from nm_backends.agreement import agreement
+    from nm_backends.compiler import compile_model
 
     try:
         program = compile_model(network, chip, calibrate=calibrate, options=options)
@@ -243,7 +243,7 @@ def _deployed(
             for layer in floats[0].layers
             if layer in results[0].layers
         },
-        int(sum(int(result.counters["dropped"].sum()) for result in results)),
+        sum(int(result.counters["dropped"].sum()) for result in results),
         _together([result.energy for result in results]),
         _together([result.latency for result in results]),
     )

@@ -9,9 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-WITH_FRAMEWORKS = re.findall(
-    r"<!-- run with frameworks -->\n```python\n(.*?)```", README, re.DOTALL
-)
+FRAMEWORKS = re.findall(r"<!-- run with frameworks -->\n```python\n(.*?)```", README, re.DOTALL)
 BLOCKS = re.findall(r"<!-- run -->\n```(\w+)\n(.*?)```", README, re.DOTALL)
 
 

@@ -170,7 +170,8 @@ class Builder:
         if value.unknown and (leaf or value.unknown not in READOUT):
             where = "it receives" if leaf else "the model returns"
             message = f"{where} the result of an operation that is not followed: {value.unknown}"
-            self.notes.add(F.unknown_operation.at(message, node=leaf.name if leaf else ""))
+            place, hint = leaf.name if leaf else "", _hint(value.unknown)
+            self.notes.add(F.unknown_operation.at(message, node=place, hint=hint))
             return
         for count, (term, scale) in enumerate(_collected(value).items()):
             if term.state and leaf:
@@ -229,6 +230,19 @@ class Builder:
         if not values or not self.seen.neurons:
             message = "no spiking neuron lies between the input and what the model returns"
             self.notes.add(F.no_neurons.at(message))
+
+
+def _hint(operation: str) -> str:
+    """Return what to do about an operation that stands between layers."""
+    hints = {
+        "max_pool": "a maximum of spikes is no weighted sum; use nn.AvgPool2d",
+        "avg_pool": "use the layer, nn.AvgPool2d",
+        "relu": "an activation between spiking neurons; leave it out",
+        "cat": "use a linear layer for each part and add the results",
+        "linear": "use the layer, nn.Linear",
+        "conv": "use the layer, nn.Conv2d",
+    }
+    return next((hint for word, hint in hints.items() if word in operation), "")
 
 
 def _collected(value: Value) -> dict[Term, float]:

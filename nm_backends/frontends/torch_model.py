@@ -46,6 +46,7 @@ def read(
     discretisation, findings
         What NIR does not say, and everything that should be known.
     """
+    model = _inner(model)
     notes = Findings(type(model).__qualname__)
     _training(model, notes)
     seen = observe(model, sample, dialect, notes)
@@ -61,6 +62,18 @@ def read(
         if network is not None:
             verify(model, seen, network, dialect, notes)
     return graph, found, notes.diagnostics
+
+
+def _inner(model: Any) -> Any:
+    """Return what ``torch.compile``, DataParallel and its kin are wrapped around."""
+    while True:
+        name = type(model).__name__
+        if name == "OptimizedModule":
+            model = model._orig_mod
+        elif name in ("DataParallel", "DistributedDataParallel"):
+            model = model.module
+        else:
+            return model
 
 
 def _options(model: Any, dialect: Dialect, notes: Findings) -> None:
@@ -89,6 +102,14 @@ def _exporter(neurons: dict[str, Neuron], dialect: Dialect, notes: Findings) -> 
         for item in neuron.lost:
             lost.setdefault(item, []).append(name)
     if lost:
-        parts = [f"{item} ({', '.join(names)})" for item, names in lost.items()]
+        parts = [f"{item}{_where(names, neurons)}" for item, names in lost.items()]
         message = f"{dialect.exporter} would lose or misstate: {'; '.join(parts)}"
         notes.add(F.exporter_differs.at(message))
+
+
+def _where(names: list[str], neurons: dict[str, Neuron]) -> str:
+    """Name the neurons concerned, unless it is all of them."""
+    if len(names) == len(neurons):
+        return ""
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return f" ({', '.join(names[:4])}{more})"

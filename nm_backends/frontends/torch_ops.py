@@ -11,7 +11,7 @@ import torch
 
 from nm_backends.frontends.values import Value
 
-__all__ = ["PICKING", "READOUT", "SAME", "Call", "results"]
+__all__ = ["FRESH", "PICKING", "READOUT", "SAME", "Call", "results"]
 
 SAME = frozenset(
     {"view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "squeeze", "unsqueeze"}
@@ -25,6 +25,11 @@ READOUT = frozenset(
     | {"stack", "cat", "vstack", "permute", "transpose"}
 )
 """What may be done with recorded spikes before they are returned."""
+FRESH = frozenset(
+    {"zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like"}
+    | {"new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"}
+)
+"""What takes nothing but the shape of a value."""
 _JOINING = frozenset({"stack", "cat", "vstack", "concat", "concatenate"})
 _ADDING = frozenset({"add", "add_", "__add__", "__radd__", "__iadd__"})
 _TAKING = frozenset({"sub", "sub_", "__sub__", "__isub__", "subtract"})

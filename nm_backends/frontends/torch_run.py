@@ -108,7 +108,8 @@ def recorded(
         inputs = [x.double() for x in inputs]
     dialect.reset(own)
     leaves = leaves_of(own, dialect.is_neuron, dialect.is_timed)
-    with torch.no_grad(), Tracer(leaves, dialect.axes) as tracer:
+    precision = torch.double if double else None
+    with torch.no_grad(), Tracer(leaves, dialect.axes, precision) as tracer:
         results = dialect.run(own, [tracer.give(x.clone()) for x in inputs])
     called = {leaf.name: leaf for leaf in leaves.values() if leaf.calls}
     return Observed(called, tracer.values(results[-1]), list(inputs), tuple(tracer.encoders))

@@ -101,13 +101,18 @@ class Tracer(TorchFunctionMode):  # type: ignore[misc]
         The layers, from `leaves_of`.
     axes_of
         How many axes a module takes and gives for one sample; None where it does not say.
+    precision
+        Give every layer its input in this type: snnTorch's spikes are single, whatever the model.
     """
 
     def __init__(
-        self, leaves: dict[int, Leaf], axes_of: Callable[[Any], tuple[int | None, int | None]]
+        self,
+        leaves: dict[int, Leaf],
+        axes_of: Callable[[Any], tuple[int | None, int | None]],
+        precision: Any = None,
     ) -> None:
         super().__init__()
-        self.leaves, self.axes_of = leaves, axes_of
+        self.leaves, self.axes_of, self.precision = leaves, axes_of, precision
         self.encoders: dict[str, None] = {}
         self._known: dict[int, tuple[Any, Value]] = {}
         self._inside = 0
@@ -158,9 +163,9 @@ class Tracer(TorchFunctionMode):  # type: ignore[misc]
     def _follow(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         operands = list(tensors_in((args, kwargs)))
         values = [self.of(t) for t in operands]
-        if all(v is None for v in values):
-            return
         name = getattr(func, "__name__", str(func))
+        if all(v is None for v in values) or name in ops.FRESH:
+            return
         if name == "__setitem__":
             if len(values) > 1 and values[-1] is not None:
                 self._tag(operands[0], values[-1].at(None))
@@ -178,8 +183,15 @@ class Tracer(TorchFunctionMode):  # type: ignore[misc]
         for tensor, value in zip(tensors, values, strict=False):
             self._tag(tensor, value)
 
-    def _enter(self, module: Any, args: Any) -> None:
+    def _enter(self, module: Any, args: Any) -> Any:
         self._inside += 1
+        if self.precision is None or not args or not isinstance(args[0], torch.Tensor):
+            return None
+        given = args[0].to(self.precision)
+        value = self.of(args[0])
+        if value is not None:
+            self._tag(given, value)
+        return (given, *args[1:])
 
     def _leave(self, module: Any, args: Any, kwargs: Any, output: Any) -> None:
         leaf = self.leaves[id(module)]

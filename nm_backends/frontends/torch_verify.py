@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nm_backends.frontends import rules as F
+from nm_backends.frontends.torch_layers import to_array
 from nm_backends.frontends.torch_run import recorded
 
 if TYPE_CHECKING:
@@ -74,8 +75,12 @@ def _differences(seen: Observed, network: Network) -> dict[str, tuple[int, int]]
 
 def _outputs(leaf: Leaf, steps: int) -> np.ndarray:
     """Return what a layer gave as ``[time, batch, size]``."""
-    whole = np.concatenate([t.cpu().numpy()[None] for t in leaf.gave])
-    return np.asarray(whole.reshape(steps, -1, math.prod(leaf.out)))
+    return _stacked(leaf.gave).reshape(steps, -1, math.prod(leaf.out))
+
+
+def _stacked(tensors: list[Any]) -> np.ndarray:
+    """Return tensors of any precision as one array."""
+    return np.stack([to_array(t) for t in tensors])
 
 
 def _input(seen: Observed, steps: int, size: int, like: np.ndarray) -> np.ndarray | None:
@@ -83,7 +88,7 @@ def _input(seen: Observed, steps: int, size: int, like: np.ndarray) -> np.ndarra
     for leaf in seen.leaves.values():
         if not leaf.received or not leaf.value.is_input:
             continue
-        whole = np.concatenate([t.cpu().numpy()[None] for t in leaf.received])
+        whole = _stacked(leaf.received)
         batch = like.shape[1]
         if whole.size == steps * batch * size:
             return np.asarray(whole.reshape(steps, batch, size))
