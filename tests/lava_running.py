@@ -16,11 +16,12 @@ from lava.proc.io.source import RingBuffer as Source
 from lava.proc.learning_rules.stdp_learning_rule import STDPLoihi
 from lava.proc.lif.process import LIF, LIFRefractory, LIFReset, TernaryLIF
 from lava.proc.monitor.process import Monitor
-from lava.proc.sparse.process import Sparse
+from lava.proc.sparse.process import DelaySparse, Sparse
 
 __all__ = [
-    "LIF", "Conv", "DelayDense", "Dense", "LIFRefractory", "LIFReset", "LearningDense", "Monitor",
-    "STDPLoihi", "Sparse", "TernaryLIF", "seen", "sink", "source", "steps", "stopping",
+    "LIF", "Conv", "DelayDense", "DelaySparse", "Dense", "LIFRefractory", "LIFReset",
+    "LearningDense", "Monitor", "STDPLoihi", "Sparse", "TernaryLIF", "seen", "sink", "source",
+    "steps", "stopping",
 ]  # fmt: skip
 
 CONFIGS = {

@@ -6,6 +6,7 @@ from lava_running import (
     LIF,
     Conv,
     DelayDense,
+    DelaySparse,
     Dense,
     LearningDense,
     LIFRefractory,
@@ -20,6 +21,7 @@ from lava_running import (
     steps,
     stopping,
 )
+from scipy.sparse import csr_matrix
 
 import nm_backends as nmb
 from nm_backends.frontends.lava import read
@@ -140,13 +142,18 @@ def test_the_parameters_say_which_models_are_meant():
     assert "NMB152" in {d.code for d in found}
 
 
-def test_delays_per_synapse():
+@pytest.mark.parametrize("kind", [DelayDense, DelaySparse])
+@pytest.mark.parametrize("arithmetic", ["floating_pt", "fixed_pt"])
+def test_delays_per_synapse(kind, arithmetic):
     rng = np.random.default_rng(4)
-    delays = rng.integers(0, 5, (6, 8))
-    into = DelayDense(weights=rng.normal(0.2, 0.4, (6, 8)), delays=delays)
-    lif = LIF(shape=(6,), du=1.0, dv=0.2, vth=1.0, name="lif")
+    delays, weights = rng.integers(0, 5, (6, 8)), rng.integers(-60, 120, (6, 8))
+    into = kind(weights=csr_matrix(weights), delays=csr_matrix(delays), max_delay=4, weight_exp=1)
+    if kind is DelayDense:
+        into = kind(weights=weights, delays=delays, weight_exp=1)
+    du, dv = (1.0, 0.2) if arithmetic == "floating_pt" else (4095, 0)
+    lif = LIF(shape=(6,), du=du, dv=dv, vth=200, name="lif")
     into.a_out.connect(lif.a_in)
-    got, expected, _ = both(into.s_in, spikes(8), {"lif": lif}, "floating_pt")
+    got, expected, _ = both(into.s_in, spikes(8), {"lif": lif}, arithmetic)
     same(got, expected)
 
 
@@ -211,6 +218,47 @@ def test_what_cannot_be_read_is_named():
     assert "set to 0 every 7 steps" in {d.message for d in found if d.code == "NMB151"}
     report = nmb.check(Dense(weights=np.eye(2)), "odin")
     assert [d.message for d in report.errors] == ["there is no LIF process in this network"]
+
+
+def test_wiring_that_nir_cannot_say_is_named():
+    def network(bits):
+        meets, lif = Dense(weights=np.eye(2), num_message_bits=bits), LIF(shape=(2,), du=0.5)
+        for name in ("a", "b"):
+            first, into = (
+                LIF(shape=(2,), du=0.5, name=name),
+                Dense(weights=np.eye(2), name=f"{name}_1"),
+            )
+            into.a_out.connect(first.a_in)
+            first.s_out.connect(meets.s_in)
+        meets.a_out.connect(lif.a_in)
+        return lif
+
+    _, _, found = read(network(0))
+    (error,) = [d for d in found if d.severity == "error"]
+    assert (error.code, error.node) == ("NMB052", "dense1")
+    assert "2 sources meet at s_in" in error.message
+    graph, _, _ = read(network(8))
+    assert {("a", "dense1"), ("b", "dense1")} <= set(graph.edges)
+    twice, lif = Dense(weights=np.eye(2)), LIF(shape=(2,), du=0.5)
+    twice.a_out.connect(lif.a_in)
+    twice.a_out.reshape((2,)).connect(lif.a_in)
+    assert "more than once" in next(d.message for d in read(lif)[2] if d.code == "NMB052")
+
+
+def test_names_that_parts_would_take_are_left_alone():
+    into = DelayDense(weights=np.ones((2, 2)), delays=np.array([[0, 1], [1, 0]]), name="fc")
+    middle, on = LIF(shape=(2,), du=0.5, name="fc_delay"), Dense(weights=np.eye(2), name="fc_1")
+    last = LIF(shape=(2,), du=0.5, name="input")
+    into.a_out.connect(middle.a_in)
+    middle.s_out.connect(on.s_in)
+    on.a_out.connect(last.a_in)
+    nodes = read(last)[0].nodes
+    kinds = {name: type(node).__name__ for name, node in nodes.items()}
+    assert [kinds[n] for n in ("fc", "fc_delay", "fc_1", "input")] == [
+        "Linear", "CubaLIF", "Linear", "CubaLIF",
+    ]  # fmt: skip
+    assert kinds["input1"] == "Input"
+    assert sorted(kinds.values()).count("Delay") == 3
 
 
 def test_learning_connections_are_read_with_the_weights_that_they_began_with():

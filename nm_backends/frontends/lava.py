@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nm_backends.discretisation import Discretisation
 from nm_backends.frontends import lava_rules as R
-from nm_backends.frontends.lava_parameters import Arithmetic, Neurons, guess, neurons, weights
-from nm_backends.frontends.lava_wiring import find, kind_of, sources
+from nm_backends.frontends.lava_parameters import (
+    Arithmetic,
+    Neurons,
+    by_delay,
+    convolution,
+    guess,
+    neurons,
+    weights,
+)
+from nm_backends.frontends.lava_wiring import (
+    count_up,
+    find,
+    given_name,
+    kind_of,
+    names,
+    sources,
+)
 from nm_backends.lowering.findings import Findings
 
 if TYPE_CHECKING:
@@ -80,7 +93,7 @@ class _Reader:
         self.neurons = [p for p in processes if kind_of(p) in _NEURONS]
         self.connections = [p for p in processes if kind_of(p) and p not in self.neurons]
         self.others = [p for p in processes if not kind_of(p)]
-        self.name = _names([p for p in processes if kind_of(p)])
+        self.name = names([p for p in processes if kind_of(p)])
         self.arithmetic: Arithmetic = self._arithmetic(arithmetic)
         self.nodes: dict[str, Any] = {}
         self.edges: list[tuple[str, str]] = []
@@ -149,6 +162,8 @@ class _Reader:
 
     def _connection(self, process: Any) -> None:
         """Add a matrix and a delay for every number of steps that spikes take."""
+        import nir
+
         kind, name = kind_of(process), self.name[process]
         if _learns(process):
             message = "the weights are those it began with"
@@ -160,12 +175,13 @@ class _Reader:
         dense = np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix.toarray())
         self.largest[process] = np.maximum(dense.clip(0).sum(1), -dense.clip(None, 0).sum(1))
         begins, ends = [], []
-        for wait, part in _by_delay(process, dense):
-            own = name if wait == 0 else f"{name}_{wait}"
-            begins.append(own)
-            ends.append(f"{own}_delay")
-            self._linear(own, part)
-            self._delay(ends[-1], len(part), 1 + wait)
+        for wait, part in by_delay(process, dense):
+            begins.append(name if wait == 0 else self._free(f"{name}_{wait}"))
+            self._linear(begins[-1], part)
+            ends.append(self._free(f"{begins[-1]}_delay"))
+            self.nodes[ends[-1]] = nir.Delay(np.full(len(part), (1 + wait) * self.dt))
+            self.edges.append((begins[-1], ends[-1]))
+        self.rounded[process] *= len(ends)  # each is rounded by itself
         self.ends[process] = (begins, ends)
         self._tell_weights(process, name)
 
@@ -174,30 +190,15 @@ class _Reader:
 
         self.nodes[name] = nir.Linear(matrix)
 
-    def _delay(self, name: str, size: int, steps: int) -> None:
-        import nir
-
-        self.nodes[name] = nir.Delay(np.full(size, steps * self.dt))
-        self.edges.append((name.removesuffix("_delay"), name))
-
     def _matrix(self, process: Any, kind: str) -> Any:
         if kind != "Conv":
             return process.weights.init
-        from lava.proc.conv.utils import conv_to_sparse
-        from scipy.sparse import csr_matrix
-
-        shapes = tuple(process.input_shape), tuple(int(n) for n in process.output_shape)
-        inputs, outputs = (int(np.prod(shape)) for shape in shapes)
+        inputs, outputs = (int(np.prod(port.shape)) for port in (process.s_in, process.a_out))
         if inputs * outputs > _LARGEST:
             message = f"the matrix of this Conv has {inputs:,} x {outputs:,} elements"
             self.notes.add(R.unmapped_process.at(message, node=self.name[process]))
             return None
-        names = ("stride", "padding", "dilation")
-        options = [tuple(np.ravel(getattr(process, name).init)) for name in names]
-        groups = int(np.ravel(process.groups.init)[0])
-        kernel = np.asarray(process.weight.init)
-        post, pre, values = conv_to_sparse(*shapes, kernel, *options, groups)
-        return csr_matrix((values, (post, pre)), shape=(outputs, inputs))
+        return convolution(process)
 
     def _tell_weights(self, process: Any, name: str) -> None:
         if self.arithmetic == "floating_pt":
@@ -245,9 +246,10 @@ class _Reader:
         """Add the bias to what arrives, in an Affine of its own in front of the neurons."""
         import nir
 
-        self.nodes[f"{name}_bias"] = nir.Affine(np.eye(bias.size), bias)
-        self.edges.append((f"{name}_bias", name))
-        self.ends[process] = ([f"{name}_bias"], [name])
+        own = self._free(f"{name}_bias")
+        self.nodes[own] = nir.Affine(np.eye(bias.size), bias)
+        self.edges.append((own, name))
+        self.ends[process] = ([own], [name])
 
     def _tell(self, process: Any, name: str, found: Neurons) -> None:
         current = "no current of its own" if (found.du == 1).all() else f"du {_span(found.du)}"
@@ -284,6 +286,7 @@ class _Reader:
             if process not in self.ends:
                 continue
             port = process.a_in if process in self.neurons else process.s_in
+            self._refuse_meetings(process, port)
             for wire in self._sources(port):
                 ends = self._begin(wire.port)
                 self._connect(ends, self.ends[process][0], wire)
@@ -293,6 +296,18 @@ class _Reader:
             for process in self.neurons:
                 if not process.a_in.in_connections and process in self.ends:
                     self._connect([self._input(process.a_in)], self.ends[process][0])
+
+    def _refuse_meetings(self, process: Any, port: Any) -> None:
+        """Say where Lava does not simply add what arrives, or NIR cannot."""
+        arriving = [wire.port for wire in self._sources(port)]
+        binary = process in self.connections and not np.any(process.num_message_bits.init)
+        if len(arriving) > 1 and binary:
+            message = f"{len(arriving)} sources meet at {port.name}, where Lava counts 0 or 1"
+            hint = "give each source a connection of its own"
+            self.notes.add(R.unmapped_wiring.at(message, node=self.name[process], hint=hint))
+        elif len(set(arriving)) < len(arriving):
+            message = f"one port is connected with {port.name} more than once"
+            self.notes.add(R.unmapped_wiring.at(message, node=self.name[process]))
 
     def _begin(self, port: Any) -> list[str]:
         process = port.process
@@ -304,14 +319,14 @@ class _Reader:
 
         if port not in self.inputs:
             known = port.process in self.name
-            name = self._free("input" if known else _given_name(port.process) or "input")
+            name = self._free("input" if known else given_name(port.process) or "input")
             self.nodes[name] = nir.Input({"input": np.array(port.shape)})
             self.inputs[port] = name
             if len(port.shape) > 1:
-                flat = nir.Flatten({"input": np.array(port.shape)}, start_dim=0, end_dim=-1)
-                self.nodes[f"{name}_flat"] = flat
-                self.edges.append((name, f"{name}_flat"))
-                self.inputs[port] = f"{name}_flat"
+                flat, shape = self._free(f"{name}_flat"), {"input": np.array(port.shape)}
+                self.nodes[flat] = nir.Flatten(shape, start_dim=0, end_dim=-1)
+                self.edges.append((name, flat))
+                self.inputs[port] = flat
         return self.inputs[port]
 
     def _connect(self, begins: list[str], ends: list[str], wire: Any = None) -> None:
@@ -320,7 +335,7 @@ class _Reader:
                 if wire is None or wire.straight:
                     self.edges.append((first, last))
                 else:
-                    name = f"{first}_to_{last}"
+                    name = self._free(f"{first}_to_{last}")
                     self._linear(name, np.eye(wire.order.size)[wire.order])
                     self.edges += [(first, name), (name, last)]
 
@@ -342,7 +357,8 @@ class _Reader:
         return not heard or any(not kind_of(p.process) for p in heard)
 
     def _free(self, name: str) -> str:
-        return next(n for n in _count_up(name) if n not in self.nodes)
+        taken = {*self.nodes, *self.name.values()}
+        return next(n for n in count_up(name) if n not in taken)
 
 
 def _time(lost: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
@@ -351,43 +367,8 @@ def _time(lost: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
         return dt / lost, 1.0 / lost
 
 
-def _by_delay(process: Any, matrix: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut a matrix into those synapses that wait the same number of steps more than one."""
-    delays = getattr(process, "delays", None)
-    if delays is None:
-        yield 0, matrix
-        return
-    given = delays.init
-    waits = np.broadcast_to(given.toarray() if hasattr(given, "toarray") else given, matrix.shape)
-    there = np.unique(waits[matrix != 0]) if (matrix != 0).any() else np.zeros(1, int)
-    for wait in there:
-        yield int(wait), np.where(waits == wait, matrix, 0.0)
-
-
 def _learns(process: Any) -> bool:
     return kind_of(process).startswith("Learning")
-
-
-def _given_name(process: Any) -> str:
-    """Return the name that the user gave to a process, as a node name."""
-    automatic = process.name == f"Process_{process.id}"
-    return "" if automatic else str(process.name).replace(".", "_").replace("/", "_")
-
-
-def _names(processes: list[Any]) -> dict[Any, str]:
-    """Return node names: the user's, or kind and number where Lava chose the name itself."""
-    found: dict[Any, str] = {}
-    for process in processes:
-        name = _given_name(process)
-        wanted = _count_up(name) if name else _count_up(kind_of(process).lower(), first=1)
-        taken = set(found.values())
-        found[process] = next(n for n in wanted if n not in taken)
-    return found
-
-
-def _count_up(name: str, first: int = 0) -> Iterator[str]:
-    """Give a name, numbered from 1 on; the first one bare, unless ``first`` is 1."""
-    return (f"{name}{n or ''}" for n in count(first))
 
 
 def _span(values: np.ndarray) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["Arithmetic", "Neurons", "guess", "neurons", "weights"]
+__all__ = ["Arithmetic", "Neurons", "by_delay", "convolution", "guess", "neurons", "weights"]
 
 Arithmetic = Literal["floating_pt", "fixed_pt"]
 _UNITY = 4096  # decays have 12 bits
@@ -112,6 +113,32 @@ def _truncated(values: np.ndarray, sign: str, bits: int) -> np.ndarray:
     drop = _WEIGHT_BITS - int(bits) + mixed
     turned = (turned >> drop) << drop
     return np.asarray(-turned if sign == "INHIBITORY" else turned)
+
+
+def convolution(process: Any) -> Any:
+    """Return the matrix of a Conv process, ``[outputs, inputs]``, both flat in C order."""
+    from lava.proc.conv.utils import conv_to_sparse
+    from scipy.sparse import csr_matrix
+
+    shapes = tuple(process.input_shape), tuple(int(n) for n in process.output_shape)
+    options = [tuple(np.ravel(init(process, name))) for name in ("stride", "padding", "dilation")]
+    groups, kernel = int(np.ravel(init(process, "groups"))[0]), init(process, "weight")
+    post, pre, values = conv_to_sparse(*shapes, kernel, *options, groups)
+    inputs, outputs = (int(np.prod(shape)) for shape in shapes)
+    return csr_matrix((values, (post, pre)), shape=(outputs, inputs))
+
+
+def by_delay(process: Any, matrix: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Cut a matrix into those synapses that wait the same number of steps more than one."""
+    delays = getattr(process, "delays", None)
+    if delays is None:
+        yield 0, matrix
+        return
+    given = delays.init
+    waits = np.broadcast_to(given.toarray() if hasattr(given, "toarray") else given, matrix.shape)
+    there = np.unique(waits[matrix != 0]) if (matrix != 0).any() else np.zeros(1, int)
+    for wait in there:
+        yield int(wait), np.where(waits == wait, matrix, 0.0)
 
 
 def guess(neuron_processes: list[Any], connections: list[Any]) -> tuple[Arithmetic, bool]:

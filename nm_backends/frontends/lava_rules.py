@@ -34,9 +34,10 @@ def unmapped_parameter() -> Any:
 def unmapped_wiring() -> Any:
     """Lava processes are connected in a way that cannot be read.
 
-    Ports may be reshaped, flattened and transposed on the way. Concatenated ports (which Lava does
-    not run either) and connections of other ports than ``s_in``, ``a_out``, ``a_in`` and ``s_out``
-    are not read.
+    Ports may be reshaped, flattened and transposed on the way. Not read are concatenated ports
+    (which Lava does not run either), other ports than ``s_in``, ``a_out``, ``a_in`` and ``s_out``,
+    a port that is connected with another twice, and several sources at one connection without
+    ``num_message_bits``: their spikes are added, but Lava counts a sum of two as one.
     """
 
 

@@ -1,14 +1,15 @@
-"""Who is connected to whom in a Lava network, and in which order the values arrive."""
+"""Who is who in a Lava network, who is connected to whom, and how the values arrive."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Wire", "find", "kind_of", "sources"]
+__all__ = ["Wire", "count_up", "find", "given_name", "kind_of", "names", "sources"]
 
 _KINDS = {
     "lava.proc.lif.process": ("LIF", "LIFReset", "LearningLIF"),
@@ -83,3 +84,25 @@ def _upstream(port: Any) -> Iterator[Wire]:
         for found in _upstream(incoming):
             turned = found.order.reshape(port.shape) if kind == "ReshapePort" else None
             yield Wire(found.port, found.order.transpose(port.axes) if turned is None else turned)
+
+
+def given_name(process: Any) -> str:
+    """Return the name that the user gave to a process, as a node name."""
+    automatic = process.name == f"Process_{process.id}"
+    return "" if automatic else str(process.name).replace(".", "_").replace("/", "_")
+
+
+def names(processes: list[Any]) -> dict[Any, str]:
+    """Return node names: the user's, or kind and number where Lava chose the name itself."""
+    found: dict[Any, str] = {}
+    for process in processes:
+        name = given_name(process)
+        wanted = count_up(name) if name else count_up(kind_of(process).lower(), first=1)
+        taken = set(found.values())
+        found[process] = next(n for n in wanted if n not in taken)
+    return found
+
+
+def count_up(name: str, first: int = 0) -> Iterator[str]:
+    """Give a name, numbered from 1 on; the first one bare, unless ``first`` is 1."""
+    return (f"{name}{n or ''}" for n in count(first))
