@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["lower"]
 
 
-def lower(
-    model: Any, discretisation: Discretisation | None = None, sample: Any = None
-) -> Network:
+def lower(model: Any, discretisation: Discretisation | None = None, sample: Any = None) -> Network:
     """Lower any model to a `Network` in discrete time; say on stderr what had to be assumed.
 
     Parameters

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -134,6 +134,12 @@ class Network:
         Repairs and assumptions made by the lowering (warnings with codes ``NMB...``).
     source
         Where the model came from, a path or a type name, for messages.
+
+    Attributes
+    ----------
+    origin
+        The graph that was lowered (`nm_backends.lowering.origin.Origin`), or None for networks from
+        elsewhere: loaded with a program, changed with ``dataclasses.replace``, made by hand.
     """
 
     populations: dict[str, Population]
@@ -143,6 +149,7 @@ class Network:
     report: Report
     source: str = "model"
     metadata: dict[str, object] = field(default_factory=dict)
+    origin: Any = field(default=None, init=False, compare=False, repr=False)
 
     @property
     def inputs(self) -> list[Population]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nm_backends.network import Network
     from nm_backends.program import Program
 
-__all__ = ["Realised", "held_graph", "learned_graph", "realised", "weights"]
+__all__ = ["Realised", "held_graph", "learned_graph", "node_of", "realised", "weights"]
 
 
 @dataclass
@@ -99,7 +99,7 @@ def learned_graph(program: Program, model: Any) -> nir.NIRGraph:
     graph = copy.deepcopy(to_nir(model))
     for name in nodes:
         found = weights(program, name)
-        node = _node(graph, name)
+        node = node_of(graph, name)
         before = getattr(node, "weight", None)
         if before is None or before.shape != found.shape:
             has = "no weight" if before is None else f"a weight {list(before.shape)}"
@@ -112,13 +112,13 @@ def learned_graph(program: Program, model: Any) -> nir.NIRGraph:
     return graph
 
 
-def _node(graph: nir.NIRGraph, name: str) -> Any:
+def node_of(graph: nir.NIRGraph, name: str) -> Any:
     """Return a node by its full name; names of sub-graphs are joined with dots."""
     if name in graph.nodes:
         return graph.nodes[name]
     for head, inner in graph.nodes.items():
         if name.startswith(f"{head}.") and hasattr(inner, "nodes"):
-            return _node(inner, name[len(head) + 1 :])
+            return node_of(inner, name[len(head) + 1 :])
     raise UserError(
         f"program.to_nir: the model has no node {name!r}",
         f"it has {', '.join(graph.nodes)}; give the model that the program was compiled from",

@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-FRAMEWORKS = {"lava", "norse", "snntorch", "spikingjelly", "torch"}
+FRAMEWORKS = {"lava", "norse", "snntorch", "spikingjelly", "tonic", "torch"}
 HEAVY = FRAMEWORKS | {"h5py", "matplotlib", "nir", "numba", "numpy", "scipy"}
 
 

@@ -14,6 +14,7 @@ from nm_backends.lowering.findings import Findings
 from nm_backends.lowering.graph import Flat, flatten
 from nm_backends.lowering.model import MAX_NEURONS
 from nm_backends.lowering.order import evaluation_order
+from nm_backends.lowering.origin import Origin
 from nm_backends.lowering.reading import describe, read_model
 from nm_backends.lowering.settings import METADATA_KEY, Settings
 from nm_backends.lowering.shapes import Shapes, infer_shapes
@@ -146,7 +147,7 @@ class _Assembler:
             return None
         projections, order = self._ordered()
         metadata = {k: v for k, v in self.flat.metadata.items() if k != METADATA_KEY}
-        return Network(
+        network = Network(
             {name: self.populations[name] for name in order},
             projections,
             outputs,
@@ -155,6 +156,8 @@ class _Assembler:
             self.report.source,
             metadata,
         )
+        network.origin = Origin(self.flat, self.shapes)
+        return network
 
     def _outputs(self) -> dict[str, str]:
         """Find the population behind every output; make one where a linear node ends there."""
