@@ -11,7 +11,7 @@ from nm_reckon.scaling import Integers, Peaks, integers_of, loss_of, ranked_shif
 from nm_reckon.spec import ALPHA_ONE, KAPPA_ONE
 from nm_reckon.topology import Topology
 
-__all__ = ["ways"]
+__all__ = ["rounded_too", "ways"]
 
 _RANKED, _TRIED = 10, 4
 _PULL = 0.02  # of a threshold; leaks that are cut and pull further are rounded instead
@@ -21,7 +21,7 @@ _ROOM = 4.0  # thresholds; membranes that go further may saturate, for the sake 
 def ways(
     network: Network, wired: Topology, where: tuple[np.ndarray, np.ndarray], peaks: Peaks
 ) -> list[Integers]:
-    """Return the most promising integers, best first; those that cut leaks before others.
+    """Return the most promising integers, best first, all of which cut leaks.
 
     Parameters
     ----------
@@ -32,6 +32,14 @@ def ways(
     if peaks.membrane.max(initial=0.0) > _ROOM:
         shallow = replace(peaks, membrane=np.minimum(peaks.membrane, _ROOM))
         found += _ranked(network, wired, where, shallow)
+    return found
+
+
+def rounded_too(wired: Topology, found: list[Integers]) -> list[Integers]:
+    """Return each way as it is and with leaks that are rounded at random, the better guess first.
+
+    Cutting is the better one unless it pulls membranes far from where they belong.
+    """
     if not _rounds(wired, found[0]):
         return found
     rounded = [replace(integers, rounding=1) for integers in found]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nm_reckon.sample import Sample
-from nm_reckon.schedule import BIAS, START, Schedule
+from nm_reckon.schedule import BIAS, MOST_TICKS, START, Schedule
 from nm_reckon.spec import INPUTS, NEURONS, OUTPUTS
 
 __all__ = ["Drive", "layout_of", "layout_problems"]
@@ -17,7 +17,8 @@ _SHAPES = {
     "event_shift": "i", "event_channel": "i", "address": "i", "lag": "i", "probe": "i",
     "ticks_per_step": "i", "deepest": "i", "vote_steps": "i", "scale": "f", "out_scale": "f",
 }  # fmt: skip
-_MOST_TICKS = 1 << 20
+_LATEST = 1 << 20  # tick of an event, after that of its step
+_DEEPEST = 1 << 12  # ticks; a lag takes a neuron at least, or a population
 
 
 def layout_of(
@@ -126,9 +127,9 @@ def layout_problems(
         if array.ndim != 1 or array.dtype.kind != kind or array.dtype.itemsize > 8:
             return [f"{name}: {array.dtype}{list(array.shape)}, expected a list of numbers"]
     ranges = {
-        "event_shift": (0, _MOST_TICKS), "event_channel": (START, channels),
-        "address": (0, NEURONS), "lag": (0, _MOST_TICKS), "probe": (0, neurons),
-        "ticks_per_step": (1, _MOST_TICKS), "deepest": (0, _MOST_TICKS),
+        "event_shift": (0, _LATEST), "event_channel": (START, channels),
+        "address": (0, NEURONS), "lag": (0, _DEEPEST), "probe": (0, neurons),
+        "ticks_per_step": (1, MOST_TICKS + 1), "deepest": (0, _DEEPEST),
         "vote_steps": (0, 1 << 31),
     }  # fmt: skip
     found = [

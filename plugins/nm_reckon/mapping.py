@@ -12,7 +12,7 @@ from nm_backends.image import Image
 from nm_backends.network import Network
 from nm_backends.program import CompileOptions, Fit, Mapping, Resource
 from nm_backends.rules import Report
-from nm_reckon.choose import ways
+from nm_reckon.choose import rounded_too, ways
 from nm_reckon.drive import layout_of
 from nm_reckon.execute import Outcome
 from nm_reckon.image import pack_integers, sizes
@@ -83,10 +83,10 @@ def _promising(
 ) -> list[Integers]:
     """Return what is worth a trial, best first; with calibration spikes refined by them."""
     found = ways(network, wired, where, peaks)
-    if target is None:
-        return found
-    refiner = Refiner(network, wired, target.spikes, target.fired)
-    return [refiner.refined(integers) for integers in found] + found[:_PLAIN]
+    if target is not None:
+        refiner = Refiner(network, wired, target.spikes, target.fired)
+        found = [refiner.refined(integers) for integers in found] + found[:_PLAIN]
+    return rounded_too(wired, found)
 
 
 def probed(network: Network) -> np.ndarray:

@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from nm_backends.network import Network, Population, Projection
 
 __all__ = [
-    "BIAS", "START", "LoopError", "Schedule", "drift", "first_charge", "rest", "schedule",
-    "schedule_ticks",
+    "BIAS", "MOST_TICKS", "START", "LoopError", "Schedule", "drift", "first_charge", "rest",
+    "schedule", "schedule_ticks",
 ]  # fmt: skip
 
 BIAS, START = -1, -2
 """Input channels of their own: what is added in every step, and what is there before the first."""
 
-_MOST_TICKS = 16
+MOST_TICKS = 16
+"""Of a step of the model."""
 
 
 class LoopError(ValueError):
@@ -129,7 +130,7 @@ def schedule_ticks(network: Network) -> int:
     if not 0 < least < ALPHA_LEAST:
         return 1
     needed = int(np.ceil(np.log(least) / np.log(ALPHA_LEAST) - 1e-9))
-    return needed if needed <= _MOST_TICKS else 1
+    return needed if needed <= MOST_TICKS else 1
 
 
 def _linked(network: Network) -> Iterator[Projection]:
