@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nm_backends.deployment import DeploymentReport as DeploymentReport
     from nm_backends.deployment import deployment_report as deployment_report
     from nm_backends.discretisation import Discretisation as Discretisation
+    from nm_backends.event_data import Events as Events
     from nm_backends.frontends import to_nir as to_nir
     from nm_backends.network import Network as Network
     from nm_backends.program import CompileOptions as CompileOptions
@@ -33,6 +34,7 @@ _HOME = {
     "CompileOptions": "program",
     "DeploymentReport": "deployment",
     "Discretisation": "discretisation",
+    "Events": "event_data",
     "Network": "network",
     "Program": "program",
     "Report": "rules",

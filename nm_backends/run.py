@@ -52,6 +52,7 @@ def reference(
     network = lower(model, discretisation, sample)
     given = prepare(network, spikes)
     result = run_float(network, given.counts, record)
+    result.metadata |= given.metadata
     return result if given.batched else _single(result)
 
 
@@ -81,11 +82,11 @@ def run_program(
     _check_driving(driving, backend, record)
     how = {} if driving == "idle" else {"driving": driving}
     given = prepare(program.network, spikes)
-    batch = given.counts.shape[1]
-    size = _AT_ONCE if progress else max(batch, 1)
+    batch = given.samples
+    size = _AT_ONCE if progress or given.streamed else max(batch, 1)
     parts = []
     for first in range(0, max(batch, 1), size):
-        part = given.counts[:, first : first + size]
+        part = given.part(first, first + size)
         parts.append(backend.execute(program, part, record, threads, **how))
         if progress:
             progress(part.shape[1])
@@ -94,7 +95,9 @@ def run_program(
     if how and estimates.get("latency") is not None:
         counted = "cycles / f_clk; cycles of the cycle-accurate engine"
         estimates["latency"] = replace(estimates["latency"], formula=counted)
-    return _result(program, raw, estimates, given.batched)
+    result = _result(program, raw, estimates, given.batched)
+    result.metadata |= given.metadata
+    return result
 
 
 def _check_driving(driving: str, backend: Backend, record: Sequence[str]) -> None:

@@ -3,28 +3,66 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from nm_backends.errors import UserError
+from nm_backends.event_data import MAX_COUNT, Binned, Events, Given, collected, event_lists
 from nm_backends.network import Network, Population
 
 __all__ = ["MAX_COUNT", "Prepared", "prepare"]
 
-MAX_COUNT = 255
-"""Largest number of spikes of one input in one step."""
-_MAX_STEPS = 1 << 24
-
 
 @dataclass(frozen=True)
 class Prepared:
-    """Counts uint8 ``[time, batch, channels]``, and whether the user's array had a batch axis."""
+    """Spikes of some samples.
 
-    counts: np.ndarray
+    Parameters
+    ----------
+    source
+        Counts uint8 ``[time, batch, channels]``, or events that become counts when asked for.
+    batched
+        Whether the user's spikes had a batch axis.
+    labels
+        Those of a dataset, integers ``[batch]``, or None.
+    said
+        How events became counts, for the metadata of a result.
+    """
+
+    source: np.ndarray | Binned
     batched: bool
+    labels: np.ndarray | None = None
+    said: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return int(self.source.shape[1])
+
+    @property
+    def streamed(self) -> bool:
+        """Whether counts are made of events when they are asked for."""
+        return isinstance(self.source, Binned)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Counts uint8 ``[time, batch, channels]`` of all samples."""
+        return self.part(0, self.samples)
+
+    def part(self, first: int, end: int) -> np.ndarray:
+        """Return the counts of samples ``first`` to ``end``, without it."""
+        if isinstance(self.source, Binned):
+            return self.source.part(first, end)
+        return self.source[:, first:end]
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What a result says of its input."""
+        said: dict[str, Any] = {"input": self.said} if self.said else {}
+        return said if self.labels is None else {**said, "labels": self.labels}
 
 
 def prepare(network: Network, spikes: Any) -> Prepared:
@@ -38,8 +76,15 @@ def prepare(network: Network, spikes: Any) -> Prepared:
           that numpy can read, torch tensors on the CPU among it;
         * an event list: a structured array with fields ``t``, ``x`` and, where the input shape has
           two or three axes, ``y`` and ``p`` (shape ``[p, y, x]``). Integer times are microseconds,
-          as in tonic; floating-point times are seconds. Events go to step ``t // dt``;
+          as in tonic; floating-point times are seconds. Events go to step ``t // dt``, counted from
+          time 0;
         * a list of event lists: one per sample;
+        * a dataset of tonic or torch, or anything that can be gone through, whose samples are event
+          lists or frames ``[time, *input shape]``, alone or with a label ``(events, label)``; or a
+          loader of batches ``[time, batch, *input shape]``. Events of datasets are turned into
+          counts some samples at a time;
+        * ``nm_backends.Events(any of these, sensor_size=(x, y, p))`` for inputs of one axis, which
+          is then ``[p, y, x]`` flattened; datasets of tonic bring their sensor size along;
         * a mapping of input node to one of these, for several inputs.
 
     Raises
@@ -71,7 +116,8 @@ def _joined(network: Network, spikes: Mapping[str, Any]) -> Prepared:
         sizes = ", ".join(f"{n}: {p.counts.shape[0]}" for n, p in zip(names, parts, strict=True))
         raise UserError(f"the inputs differ in time steps ({sizes})")
     counts = np.concatenate([part.counts for part in parts], axis=2)
-    return Prepared(counts, any(part.batched for part in parts))
+    said = {n: part.said for n, part in zip(names, parts, strict=True) if part.said}
+    return Prepared(counts, any(part.batched for part in parts), parts[0].labels, said)
 
 
 def _listed(names: Any) -> str:
@@ -79,10 +125,11 @@ def _listed(names: Any) -> str:
 
 
 def _one(population: Population, spikes: Any, dt: float | None) -> Prepared:
-    if isinstance(spikes, np.ndarray) and spikes.dtype.names:
-        return Prepared(_binned(population, [spikes], dt), False)
-    if _event_lists(spikes):
-        return Prepared(_binned(population, spikes, dt), True)
+    given = collected(spikes)
+    if given is not None:
+        return _of_samples(population, given, dt)
+    if isinstance(spikes, Events):
+        return _one(population, spikes.data, dt)
     array = _array(population.name, spikes)
     counts = _counts(population.name, array)
     shape, size = population.shape, population.size
@@ -105,12 +152,25 @@ def _shape_hint(found: tuple[int, ...], shape: tuple[int, ...], size: int) -> st
     return f"the input has {size} channels"
 
 
-def _event_lists(spikes: Any) -> bool:
-    return (
-        isinstance(spikes, Sequence)
-        and len(spikes) > 0
-        and all(isinstance(s, np.ndarray) and s.dtype.names is not None for s in spikes)
-    )
+def _of_samples(population: Population, given: Given, dt: float | None) -> Prepared:
+    """Return events as they are, to be counted later; frames at once."""
+    if event_lists(given.samples):
+        binned, said = Binned.of(population, given, dt)
+        return Prepared(binned, given.batched, given.labels, said)
+    parts = [_one(population, frames, dt).counts for frames in given.samples]
+    steps = max(len(part) for part in parts)
+    padded = [np.pad(part, ((0, steps - len(part)), (0, 0), (0, 0))) for part in parts]
+    counts = np.concatenate(padded, axis=1)
+    said = {"frames": "as they are", "steps": steps}
+    if min(map(len, parts)) < steps:
+        said["frames"] = f"samples of {min(map(len, parts))} steps and more end with silence"
+    if given.labels is not None and len(given.labels) != counts.shape[1]:
+        raise UserError(
+            f"a dataset with {len(given.labels)} labels for {counts.shape[1]} samples",
+            "are its batches [batch, time, ...]? time comes first: "
+            "tonic.collation.PadTensors(batch_first=False)",
+        )
+    return Prepared(counts, True, given.labels, said)
 
 
 def _array(name: str, spikes: Any) -> np.ndarray:
@@ -157,62 +217,3 @@ def _refuse(name: str, array: np.ndarray, bad: np.ndarray, what: str, hint: str)
         f"({int(bad.sum())} such elements)",
         hint,
     )
-
-
-def _binned(population: Population, lists: Sequence[np.ndarray], dt: float | None) -> np.ndarray:
-    """Count events in time steps; samples last as many steps as the longest."""
-    if not dt or dt <= 0:
-        raise UserError(
-            "an event list needs a time step, and the model has none", "say Discretisation(dt=...)"
-        )
-    steps = [_steps(population, events, dt) for events in lists]
-    channels = [_channels(population, events) for events in lists]
-    length = max((int(s.max()) + 1 for s in steps if s.size), default=1)
-    if length > _MAX_STEPS:
-        raise UserError(
-            f"events for {population.name!r} last {length:,} steps of {dt:g} s",
-            "integer times are microseconds, floating-point times are seconds",
-        )
-    counts = np.zeros((length, len(lists), population.size), np.int64)
-    for sample, (step, channel) in enumerate(zip(steps, channels, strict=True)):
-        np.add.at(counts[:, sample], (step, channel), 1)
-    return _counts(population.name, counts)
-
-
-def _steps(population: Population, events: np.ndarray, dt: float) -> np.ndarray:
-    times = _field(population, events, "t")
-    if times.dtype.kind == "f":
-        if not np.isfinite(times).all():
-            raise UserError(f"events for {population.name!r}: a time is not finite")
-        steps = np.floor(times / dt + 1e-9)
-    else:
-        steps = np.floor(times.astype(np.float64) * 1e-6 / dt + 1e-9)
-    if steps.size and steps.min() < 0:
-        raise UserError(f"events for {population.name!r}: a time is negative ({times.min()})")
-    return np.asarray(np.minimum(steps, 2**53), np.int64)
-
-
-def _channels(population: Population, events: np.ndarray) -> np.ndarray:
-    shape = population.shape
-    names = ("p", "y", "x")[-len(shape) :] if len(shape) <= 3 else ()
-    if not names:
-        raise UserError(f"events cannot address an input of shape {list(shape)}")
-    index = np.zeros(len(events), np.int64)
-    for name, length in zip(names, shape, strict=True):
-        values = _field(population, events, name).astype(np.int64)
-        if values.size and (values.min() < 0 or values.max() >= length):
-            bad = int(values.min() if values.min() < 0 else values.max())
-            raise UserError(
-                f"events for {population.name!r}: {name} = {bad}, expected 0 to {length - 1}"
-            )
-        index = index * length + values
-    return index
-
-
-def _field(population: Population, events: np.ndarray, name: str) -> np.ndarray:
-    if name not in (events.dtype.names or ()) or events.ndim != 1:
-        raise UserError(
-            f"events for {population.name!r} have fields {_listed(events.dtype.names or ())}, "
-            f"{name!r} is needed for an input of shape {list(population.shape)}"
-        )
-    return np.asarray(events[name])
