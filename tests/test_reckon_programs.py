@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
-from crossbar_networks import bernoulli, layers
+from crossbar_networks import bernoulli, inputs, layers, link, network, neurons
+from test_reckon_mapping import membranes
 
 import nm_backends as nmb
+from nm_backends.agreement import agreement
 from nm_backends.compiler import compile_model
+from nm_backends.run import reference
 from nm_reckon.backend import BACKEND
 
 
@@ -54,3 +57,39 @@ def test_saved_and_loaded_with_its_options(program, tmp_path):
     assert again.options.vote_steps == 3
     assert again.metadata == program.metadata
     np.testing.assert_array_equal(again.run(spikes).spikes, program.run(spikes).spikes)
+
+
+@pytest.mark.parametrize("reset", ["zero", "subtract_delayed"])
+def test_the_network_that_the_chip_holds(reset):
+    """Its float run is nearer to the chip than that of the model; exact integers come back."""
+    net = layers(8, 12, 6, seed=2, mean=0.3, decay=0.93, bias=0.03, reset=reset)
+    net.populations["y"] = membranes("y", 2, decay=0.9, bias=0.2)
+    net.projections.append(link("l2", "y", np.random.default_rng(0).normal(0, 1, (6, 2))))
+    spikes = bernoulli(30, 4, 8, 0.3, 1)
+    program = compile_model(net, "reckon")
+    held = BACKEND.realised(program)
+    chip, model = program.run(spikes), reference(net, spikes)
+    again = reference(held.network, spikes)
+    for name in ("l1", "l2"):
+        before = agreement(chip.layers[name], model.layers[name])
+        after = agreement(chip.layers[name], again.layers[name])
+        assert after >= before
+        assert after > 0.99
+    assert held.network.populations["y"].decay.tolist() == [115 / 128] * 2
+    np.testing.assert_allclose(held.network.populations["y"].bias, 0.2, atol=0.01)
+    np.testing.assert_allclose(held.network.populations["l1"].bias, 0.03, atol=0.005)
+    assert set(held.notes["l1"]) == {"address", "threshold", "alpha"}
+
+
+def test_what_is_exact_comes_back_exactly():
+    rng = np.random.default_rng(1)
+    net = network(
+        [inputs(5), neurons("a", 4, threshold=2.0, bias=0.25)],
+        [link("in", "a", rng.integers(-6, 9, (5, 4)) / 8)],
+    )
+    held = BACKEND.realised(compile_model(net, "reckon")).network
+    np.testing.assert_allclose(
+        held.projections[0].weights.toarray(), net.projections[0].weights.toarray(), atol=1e-12
+    )
+    np.testing.assert_allclose(held.populations["a"].threshold, 2.0, atol=1e-12)
+    np.testing.assert_allclose(held.populations["a"].bias, 0.25, atol=1e-12)

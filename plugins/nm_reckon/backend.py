@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nm_backends.network import Network
     from nm_backends.program import CompileOptions, Program
     from nm_backends.program import Mapping as ChipMapping
+    from nm_backends.readback import Realised
     from nm_backends.result import RawRun
     from nm_backends.rules import Report
     from nm_backends.trace import TraceVerdict
@@ -71,6 +72,12 @@ class ReckonBackend:
         from nm_reckon.readback import weights_of
 
         return weights_of(program, node)
+
+    def realised(self, program: Program) -> Realised:
+        """Return the network with the weights, biases, thresholds and leaks of the image."""
+        from nm_reckon.readback import realised
+
+        return realised(program)
 
     def write_stream(self, image: Image) -> list[Transaction]:
         """Return the ordered transactions that program the real chip with ``image``."""

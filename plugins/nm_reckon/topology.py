@@ -90,14 +90,14 @@ class Topology:
             shift += plan.ticks_per_step * projection.delay
             place = {key: i for i, key in enumerate(plan.events)}
             found = [place.get((shift, channel + n), -1) for n in range(pre.size)]
-            return np.array([f if post.spiking else self._relay(f) for f in found], np.int64)
+            return np.array([f if post.spiking else self.relay(f) for f in found], np.int64)
         start = int(self.first[self.names.index(pre.name)])
         wait = plan.lag[post.name] - plan.lag[pre.name] - 1 + plan.ticks_per_step * projection.delay
         if not wait:
             return np.arange(start, start + pre.size)
         return np.array([plan.chains.get((pre.name, n, wait), -1) for n in range(pre.size)])
 
-    def _relay(self, event: int) -> int:
+    def relay(self, event: int) -> int:
         """Return the neuron that hands an event on."""
         handed = [r for r, way in enumerate(self.schedule.relays) if way == ("input", event)]
         return self.neurons + handed[0] if handed else -1
@@ -161,7 +161,7 @@ def _connect(network: Network, made: Topology) -> None:
             if population.spiking:
                 made.w_in[place[lag, channel], span] += values
             else:
-                made.w_out[made._relay(place[lag - 1, channel]), span] += values
+                made.w_out[made.relay(place[lag - 1, channel]), span] += values
 
 
 def _matrix(network: Network, made: Topology, projection: Projection) -> np.ndarray:
