@@ -91,7 +91,7 @@ def test_options_become_a_discretisation(name, given, value):
     assert getattr(discretisation_from({**NONE, name: given}), name) == value
 
 
-@pytest.mark.parametrize("chip", ["odin", "tinyodin"])
+@pytest.mark.parametrize("chip", ["odin", "reckon", "tinyodin"])
 def test_check(nmb, digits, chip):
     result = nmb("check", digits, "--chip", chip)
     assert result.exit_code == 0, result.output

@@ -12,7 +12,7 @@ from nm_backends.program import CompileOptions
 LEARN = CompileOptions(learn=("fc",))
 
 
-@pytest.mark.parametrize("chip", ["odin", "tinyodin"])
+@pytest.mark.parametrize("chip", ["odin", "reckon", "tinyodin"])
 def test_whole_weights_come_back_as_they_were(chip):
     low = 0 if chip == "odin" else -7
     weights = np.random.default_rng(0).integers(low, 8, (30, 5)).astype(float)
@@ -28,7 +28,7 @@ def test_weights_of_both_signs_are_the_sum_of_two_rows():
     assert np.allclose(program.weights("fc"), weights.T)
 
 
-@pytest.mark.parametrize("chip", ["odin", "tinyodin"])
+@pytest.mark.parametrize("chip", ["odin", "reckon", "tinyodin"])
 def test_real_weights_come_back_rounded_in_every_layer(chip):
     net = layers(12, 6, 4, mean=0.5, spread=0.1)
     for i, projection in enumerate(net.projections):

@@ -44,7 +44,7 @@ def test_import_is_light(python):
     assert imported(process) & (HEAVY | {"click", "rich", "pluggy"}) == set()
 
 
-@pytest.mark.parametrize("chip", ["odin", "tinyodin"])
+@pytest.mark.parametrize("chip", ["odin", "reckon", "tinyodin"])
 def test_check_imports_no_simulator(python, model_file, chip):
     process = python("-X", "importtime", "-m", "nm_backends", "check", model_file, "--chip", chip)
     assert process.returncode == 0, process.stdout
