@@ -338,3 +338,60 @@ def test_a_program_made_by_hand_has_layers_under_their_names():
     module = ChipModule(program)
     assert [n for n, _ in module.model.named_parameters()] == ["up.weight", "down.weight"]
     assert np.array_equal(module(torch.from_numpy(SPIKES)).detach(), program.run(SPIKES).spikes)
+
+
+def test_membranes_of_outputs_that_do_not_spike_on_a_chip_without_quick_ways():
+    """ReckOn: nothing of the crossbar's; weights that moved are compiled anew."""
+    given = graph()
+    three = np.ones(4)
+    given.nodes["lif2"] = nir.LI(tau=20 * DT * three, r=20 * three, v_leak=0 * three)
+    given = nir.NIRGraph(given.nodes, given.edges, metadata=given.metadata)
+    program = nmb.compile(given, "reckon", calibrate=SPIKES)
+    module = ChipModule(program, calibrate=SPIKES, dtype=torch.float64)
+    out = module(torch.from_numpy(SPIKES))
+    assert np.array_equal(out.detach().numpy(), program.run(SPIKES).spikes)
+    out[-1].sum().backward()
+    assert all(p.grad.abs().max() > 0 for p in module.parameters())
+    with torch.no_grad():
+        module.model.fc2.weight *= -1
+    flipped = module(torch.from_numpy(SPIKES)).detach()
+    assert np.array_equal(flipped.numpy(), module.program.run(SPIKES).spikes)
+    assert (out[-1] * flipped[-1]).sum() < 0
+    with pytest.raises(UserError, match="'reckon' is not run step by step"):
+        module(torch.from_numpy(SPIKES[0]))
+
+
+def test_a_live_model_gets_its_fine_tuned_weights_back():
+    import snntorch as snn
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc1 = torch.nn.Linear(12, 8)
+            self.lif1 = snn.Leaky(BETA, reset_mechanism="zero")
+            self.fc2 = torch.nn.Linear(8, 4, bias=False)
+            self.lif2 = snn.Leaky(BETA, reset_mechanism="zero")
+
+        def forward(self, x):
+            v1, v2, out = self.lif1.reset_mem(), self.lif2.reset_mem(), []
+            for step in x:
+                s1, v1 = self.lif1(self.fc1(step), v1)
+                s2, v2 = self.lif2(self.fc2(s1), v2)
+                out.append(s2)
+            return torch.stack(out)
+
+    torch.manual_seed(3)
+    live, batch = Net(), torch.from_numpy(SPIKES).float()
+    with torch.no_grad():
+        live.fc1.weight.mul_(4)
+        live.fc2.weight.mul_(4)
+    program = nmb.compile(live, "tinyodin", sample=batch, calibrate=batch)
+    module = ChipModule(program)
+    (-module(batch).sum()).backward()
+    torch.optim.SGD(module.parameters(), lr=0.02).step()
+    named = {n: p for n, p in module.model.state_dict().items() if n in live.state_dict()}
+    assert sorted(named) == ["fc1.bias", "fc1.weight", "fc2.weight"]
+    live.load_state_dict(named, strict=False)
+    tuned = nmb.lower(live, sample=batch)
+    for mine, theirs in zip(module.program.network.projections, tuned.projections, strict=True):
+        assert np.allclose(mine.weights.toarray(), theirs.weights.toarray(), atol=1e-6)

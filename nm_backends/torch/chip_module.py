@@ -232,8 +232,7 @@ class ChipModule(torch.nn.Module):  # type: ignore[misc]
             )
         assert self._progress is not None
         heard = sent if self.hidden == "chip" else None
-        with torch.set_grad_enabled(torch.is_grad_enabled()):
-            smooth, self._progress = self.model.step(spikes, self._progress, heard=heard)
+        smooth, self._progress = self.model.step(spikes, self._progress, heard=heard)
         return instead(smooth[shown.name], sent[shown.name])
 
     def _wants_gradients(self, spikes: torch.Tensor) -> bool:
