@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nm_backends.errors import UserError
-from nm_backends.frontends import lower_any
+from nm_backends.frontends import as_sample, lower_any
 from nm_backends.network import Network
 from nm_backends.program import CompileOptions, Program
 from nm_backends.registry import get_backend, rules_of
@@ -66,7 +66,7 @@ def compile_model(
     Parameters
     ----------
     model, chip, discretisation, sample
-        As for `check`.
+        As for `check`; without ``sample``, a live model is run on the calibration spikes.
     calibrate
         Typical input spikes, in any form that ``program.run`` takes: scales, leaks, thresholds and
         the order of events are then chosen so that the chip does what the model does on them.
@@ -85,6 +85,7 @@ def compile_model(
     UserError
         When the calibration spikes do not belong to the model.
     """
+    sample = as_sample(calibrate) if sample is None else sample
     network, report, backend = _checked(model, chip, discretisation, sample)
     if network is None or not report.ok:
         raise CompileError(report)

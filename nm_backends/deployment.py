@@ -169,11 +169,11 @@ def deployment_report(
     UserError
         The loader gives nothing, or something else than spikes and labels.
     """
-    from nm_backends.frontends import lower_any
+    from nm_backends.frontends import as_sample, lower_any
     from nm_backends.registry import chips as all_chips
 
     batches = _batches(loader, encode, samples)
-    network, report = lower_any(model, discretisation, batches[0][0])
+    network, report = lower_any(model, discretisation, as_sample(batches[0][0]))
     if network is None:
         raise CompileError(report)
     floats = [_float(network, spikes) for spikes, _ in batches]

@@ -43,13 +43,14 @@ def reference(
     record
         ``"membrane"`` keeps the membranes of spiking populations too.
     sample
-        One batch of input, for models of a framework; see `nm_backends.lower`.
+        One batch of input, for models of a framework; see `nm_backends.lower`. None: ``spikes``.
     """
     from nm_backends.api import lower
+    from nm_backends.frontends import as_sample
     from nm_backends.lowering.reference import reference as run_float
 
     _check_record(record)
-    network = lower(model, discretisation, sample)
+    network = lower(model, discretisation, as_sample(sample, spikes))
     given = prepare(network, spikes)
     result = run_float(network, given.counts, record)
     result.metadata |= given.metadata

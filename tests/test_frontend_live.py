@@ -88,8 +88,24 @@ def test_check_compile_and_run_a_live_model():
     report = nmb.check(model, "tinyodin", sample=x)
     assert report.ok
     assert report.source == "Sequential"
-    program = nmb.compile(model, "tinyodin", calibrate=x.numpy(), sample=x)
+    program = nmb.compile(model, "tinyodin", calibrate=x.numpy())  # which are the sample too
     assert program.run(x.numpy()).spikes.shape == (100, 3, 10)
+
+
+def test_spikes_to_be_run_are_the_sample_where_none_is_given():
+    model, x = make("snntorch_conv_avgpool_zero"), input_of("snntorch_conv_avgpool_zero")
+    assert nmb.reference(model, x).spikes.shape == (100, 3, 10)
+    report = nmb.check(model, "odin", sample=["no", "array"])
+    assert [d.code for d in report.errors] == ["NMB044"]
+
+
+def test_the_report_on_a_live_model():
+    name = "snntorch_leaky_zero_grid"
+    model, x = make(name), input_of(name)
+    labels = spikes_of(model, x)["3"].sum(0).argmax(1)
+    report = nmb.deployment_report(model, [(x, labels)], ["tinyodin"], calibrate=x)
+    assert report.accuracy == 1.0
+    assert report["tinyodin"].spikes.keys() == {"1", "3"}
 
 
 def test_the_model_and_its_states_are_left_as_they_were():

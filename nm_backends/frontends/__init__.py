@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nm_backends.network import Network
     from nm_backends.rules import Diagnostic, Report
 
-__all__ = ["Prepared", "lower_any", "prepare", "to_nir"]
+__all__ = ["Prepared", "as_sample", "lower_any", "prepare", "to_nir"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,15 @@ def lower_any(
     return lower_collect(
         found.model, found.discretisation, known=found.findings, source=found.source
     )
+
+
+def as_sample(*given: Any) -> Any:
+    """Return the first of ``given`` that a model can be run on: an array, not a list of events."""
+    for spikes in given:
+        names = getattr(getattr(spikes, "dtype", None), "names", None)
+        if hasattr(spikes, "shape") and names is None:
+            return spikes
+    return None
 
 
 def prepare(

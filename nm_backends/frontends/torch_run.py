@@ -63,7 +63,11 @@ class Observed:
 
 def observe(model: Any, sample: Any, dialect: Dialect, notes: Findings) -> Observed | None:
     """Run the model and watch; None with the reason in ``notes`` where that does not work."""
-    given = _tensor(sample, model) if sample is not None else _made_up(model, dialect)
+    try:
+        given = _tensor(sample, model) if sample is not None else _made_up(model, dialect)
+    except (TypeError, ValueError, RuntimeError) as error:
+        notes.add(F.cannot_run.at(f"the sample is not an array of numbers: {error}"))
+        return None
     if given is None:
         message = "the shape of the input is not known"
         hint = "give a batch: sample=batch"
