@@ -600,3 +600,60 @@ def test_joined_features_and_functional_layers_get_a_hint():
 
     report = nmb.check(Net(forward), "odin", sample=spikes(16))
     assert [d.code for d in report.errors] == ["NMB042"]
+
+
+def test_neurons_alone():
+    assert nmb.lower(leaky()(0), sample=spikes(20)).populations["leaky"].shape == (16,)
+    assert nmb.lower(leaky()(0), sample=spikes(20)[0]).populations["leaky"].shape == (16,)
+
+
+class Skip(nn.Module):
+    """The input goes to both neurons, the second time as ``way`` makes it."""
+
+    def __init__(self, way):
+        super().__init__()
+        torch.manual_seed(2)
+        self.fc, self.a, self.b, self.way = nn.Linear(16, 16), leaky()(0), leaky()(0), way
+
+    def forward(self, x):
+        return self.b(self.a(self.fc(x)) + self.way(x))
+
+
+def test_an_input_that_skips_a_layer():
+    network = same_spikes(Skip(lambda x: x), spikes(22))
+    assert [p.name for p in network.projections] == ["input -> a", "input -> b", "a -> b"]
+    report = nmb.check(Skip(lambda x: 2 * x), "odin", sample=spikes(22))
+    assert codes(report)[0] == "NMB046"
+    assert "changes its input (mul)" in report.errors[0].hint
+
+
+def test_a_large_batch_is_compared_in_part():
+    x = torch.cat([spikes(s) for s in range(8)], 1)
+    assert nmb.lower(two(leaky()), sample=x).report.ok
+
+
+class Reservoir(nn.Module):
+    """Neurons that hear the input as it is and, from the second step on, each other."""
+
+    def __init__(self, bias):
+        super().__init__()
+        torch.manual_seed(6)
+        self.rec, self.lif = nn.Linear(16, 16, bias=bias), leaky(threshold=0.8)(0)
+        self.last = None
+
+    def forward(self, x):
+        heard = x if self.last is None else x + self.rec(self.last)
+        self.last = self.lif(heard)
+        return self.last
+
+
+def test_an_input_that_meets_a_recurrence_without_a_layer():
+    network = nmb.lower(Reservoir(bias=False), sample=spikes(23))
+    assert [(p.name, p.delay) for p in network.projections] == [
+        ("input -> lif", 0),
+        ("lif -> lif", 1),
+    ]
+    assert network.report.codes == {"NMB145"}
+    # A bias that is not there in the first step is more than a network can say.
+    report = nmb.check(Reservoir(bias=True), "odin", sample=spikes(23))
+    assert codes(report)[0] == "NMB046"

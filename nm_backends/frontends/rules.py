@@ -179,5 +179,14 @@ def encodes_itself() -> Any:
     """
 
 
+@rule("NMB149", "warning", checks=False)
+def not_compared() -> Any:
+    """The network that was read from the model was not compared with the model itself.
+
+    Its input enters in several places or in a form that could not be given to the network. Compare
+    ``nmb.reference(model, spikes)`` with your own model.
+    """
+
+
 RULES: list[Rule] = [value for value in list(globals().values()) if isinstance(value, Rule)]
 """All rules of the frontends."""

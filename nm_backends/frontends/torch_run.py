@@ -58,7 +58,7 @@ class Observed:
     @property
     def loops(self) -> bool:
         """Whether the model goes through the time steps itself."""
-        return any(n.timed or n.calls > 1 for n in self.neurons)
+        return any(n.timed or n.calls > len(self.inputs) for n in self.neurons)
 
 
 def observe(model: Any, sample: Any, dialect: Dialect, notes: Findings) -> Observed | None:
@@ -90,15 +90,26 @@ def observe(model: Any, sample: Any, dialect: Dialect, notes: Findings) -> Obser
 def _first_that_works(model: Any, given: Any, dialect: Dialect) -> tuple[Observed | None, str]:
     """Try the sample as a whole, then step by step."""
     problems = []
-    for inputs in ([given] * _STATIC_STEPS, list(given[:_MOST_STEPS])):
+    ways = [[given] * _STATIC_STEPS, list(given[:_MOST_STEPS])]
+    if given.ndim > 2 and not _tells_axes(model, dialect):
+        ways.reverse()  # nothing but the sample says so: [time, batch, ...]
+    for inputs in ways:
         try:
             seen = recorded(model, inputs[:1], dialect)
+            if _plausible(seen) and not seen.loops:
+                seen = recorded(model, inputs, dialect)
             if _plausible(seen):
-                return seen if seen.loops else recorded(model, inputs, dialect), ""
+                return seen, ""
         except Exception as error:  # whatever the user's own code raises
             lines = str(error).strip().splitlines() or [""]
             problems.append(f"{type(error).__name__}: {lines[0][:200]}")
     return None, problems[-1] if problems else "its layers receive arrays with too many axes"
+
+
+def _tells_axes(model: Any, dialect: Dialect) -> bool:
+    """Whether a layer of the model says how many axes a sample has."""
+    leaves = leaves_of(model, dialect.is_neuron, dialect.is_timed).values()
+    return any(dialect.axes(leaf.module)[0] is not None or leaf.timed for leaf in leaves)
 
 
 def recorded(
@@ -175,7 +186,8 @@ def _hint(problem: str, dialect: Dialect) -> str:
 def _check_calls(seen: Observed, notes: Findings) -> None:
     steps = seen.steps
     for leaf in seen.leaves.values():
-        often = {1} if leaf.timed else {1, steps}
-        if leaf.calls not in often or (leaf.neuron and not leaf.timed and leaf.calls != steps):
+        # A layer that takes everything is called once, one that goes back not in the first step.
+        often = {1} if leaf.timed else {steps} if leaf.neuron else {1, steps - 1, steps}
+        if leaf.calls not in often:
             message = f"called {leaf.calls} times in {steps} time steps"
             notes.add(F.called_unevenly.at(message, node=leaf.name))

@@ -35,7 +35,8 @@ class Leaf:
     into, out
         Shapes of one sample at one step.
     received, gave
-        Its input and output in every call; only kept where they are needed to compare.
+        What it received of the model's input, and its output, in every call; only kept where they
+        are needed to compare.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Tracer(TorchFunctionMode):  # type: ignore[misc]
         self.leaves, self.axes_of, self.precision = leaves, axes_of, precision
         self.encoders: dict[str, None] = {}
         self._known: dict[int, tuple[Any, Value]] = {}
+        self._inputs_in: dict[int, Any] = {}
         self._inside = 0
         self._hooks: list[Any] = []
 
@@ -178,6 +180,9 @@ class Tracer(TorchFunctionMode):  # type: ignore[misc]
             return
         call = ops.Call(name, args, kwargs, operands, values, made)
         self._tag_all(made, ops.results(call))
+        inputs = [t for t, v in zip(operands, values, strict=True) if v is not None and v.is_input]
+        if len(inputs) == 1 and len(made) == 1:
+            self._inputs_in[id(made[0])] = inputs[0]
 
     def _tag_all(self, tensors: Iterable[Any], values: Iterable[Value]) -> None:
         for tensor, value in zip(tensors, values, strict=False):
@@ -221,8 +226,9 @@ class Tracer(TorchFunctionMode):  # type: ignore[misc]
         leaf.out = tuple(given.shape[leaf.lead if after is None else given.ndim - after :])
         if leaf.neuron and after is None:
             leaf.out = leaf.into  # a parameter of the wrong shape may have spread the output
-        if value.is_input:
-            leaf.received.append(taken.detach().clone())
+        given_input = taken if value.is_input else self._inputs_in.get(id(taken))
+        if given_input is not None:
+            leaf.received.append(given_input.detach().clone())
         if leaf.neuron:
             leaf.gave.append(given.detach().clone())
 
