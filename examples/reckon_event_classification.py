@@ -29,8 +29,8 @@ TAU, TAU_OUT, THRESHOLD = 0.1, 0.05, 0.6  # seconds, seconds, membrane
 GAINS = (0.4, 0.3, 0.5)
 # Chosen on gestures of seeds that are used nowhere else.
 RULE = {
-    "rate_input": 2.0**-15, "rate_recurrent": 2.0**-15, "rate_output": 2.0**-9,
-    "target_rate": 40.0, "halve_every": 3,
+    "rate_input": 2.0**-14, "rate_recurrent": 2.0**-14, "rate_output": 2.0**-9,
+    "target_rate": 40.0, "halve_every": 4,
 }  # fmt: skip
 STEP, STEPS = 3e-3, 100
 
@@ -170,7 +170,7 @@ def arguments(line):
     parser.add_argument("--events", metavar="DIR", help="folder of event files, one per class")
     parser.add_argument("--train", type=int, default=400, help="samples to learn (default: 400)")
     parser.add_argument("--test", type=int, default=200, help="samples to test (default: 200)")
-    parser.add_argument("--epochs", type=int, default=10, help="passes (default: 10)")
+    parser.add_argument("--epochs", type=int, default=12, help="passes (default: 12)")
     parser.add_argument("--seeds", type=int, default=5, help="runs (default: 5)")
     parser.add_argument("--out", help="where to draw what was learned (PNG)")
     parser.add_argument("--json", action="store_true", help="print JSON")

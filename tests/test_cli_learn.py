@@ -125,3 +125,42 @@ def test_a_program_that_does_not_learn_says_what_to_do(files):
     result = learn(files)
     assert result.exit_code != 0
     assert "nmb compile --learn" in result.output + result.stderr
+
+
+@pytest.mark.parametrize("kind", ["labels", "targets"])
+def test_reckon_learns_labels_and_curves_from_files(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    one, two = np.ones(8), np.ones(2)
+    graph = nir.NIRGraph.from_list(
+        nir.Input({"input": np.array([5])}),
+        nir.Linear(rng.normal(0, 0.3, (8, 5))),
+        nir.LIF(0.02 * one, 20 * one, 0 * one, 0.6 * one),
+        nir.Linear(rng.normal(0, 0.2, (2, 8))),
+        nir.LI(0.02 * two, 20 * two, 0 * two),
+        nir.Output({"output": np.array([2])}),
+    )
+    graph.metadata["nm_backends"] = {"dt": 1e-3, "reset": "zero"}
+    nir.write(tmp_path / "m.nir", graph)
+    spikes = (rng.random((20, 6, 5)) < 0.4).astype(np.uint8)
+    wanted = {"labels": rng.integers(0, 2, 6), "targets": 0.3 * np.ones((20, 6, 2))}[kind]
+    np.savez(tmp_path / "s.npz", spikes=spikes, **{kind: wanted})
+    names = [name for name, node in graph.nodes.items() if isinstance(node, nir.Linear)]
+    learn = [part for name in names for part in ("--learn", name)]
+    made = invoke("compile", tmp_path / "m.nir", "--chip", "reckon", *learn, "-o",
+                  tmp_path / "p.nmb")  # fmt: skip
+    assert made.exit_code == 0, made.output
+    result = invoke(
+        "learn", tmp_path / "p.nmb", "--input", tmp_path / "s.npz", "-o", tmp_path / "q.nmb",
+        "--option", "rate_output=0.05", "--option", "SPI_SEED_OUT=77",
+        "--option", "regularisation=none", "--epochs", 2, "--shuffle", 1,
+        "--plot", tmp_path / "c.png", "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert said["options"]["registers"] == {"SPI_SEED_OUT": 77}
+    judged = "accuracy" if kind == "labels" else "loss"
+    assert all(epoch[judged] is not None for epoch in said["epochs"])
+    assert sum(epoch["changed"] for epoch in said["epochs"]) > 0
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+    before, after = (nmb.load(tmp_path / name).image for name in ("p.nmb", "q.nmb"))
+    assert (before.memories["output_weight"] != after.memories["output_weight"]).any()

@@ -47,8 +47,8 @@ class ReckonLearning:
     pseudo_derivative, gamma, start, width
         See `PseudoDerivative`: ``step``, ``boxcar`` or ``triangle``, or such an object.
     regularisation, regularised, target_rate, strength, ceiling, always
-        See `Regularisation`: ``none``, ``additive``, ``damped`` or ``both``; ``regularised`` are
-        the weights that it acts on.
+        See `Regularisation`: ``none`` (or None), ``additive``, ``damped`` or ``both``;
+        ``regularised`` are the weights that it acts on.
     signal_limit
         Largest learning signal; the smaller, the finer.
     trace_input, trace_recurrent, trace_output
@@ -76,7 +76,7 @@ class ReckonLearning:
     gamma: float = 1.0
     start: float | None = None
     width: float | None = None
-    regularisation: Literal["none", "additive", "damped", "both"] = "additive"
+    regularisation: Literal["none", "additive", "damped", "both"] | None = "additive"
     regularised: tuple[str, ...] = ("input", "recurrent")
     target_rate: float = 10.4
     strength: float = 0.5
@@ -189,8 +189,8 @@ class ReckonLearning:
             rates=(first, second, third),
             pseudo_derivative=shape,
             regularisation=Regularisation(
-                self.regularisation, tuple(self.regularised), self.target_rate, self.strength,
-                self.ceiling, self.always,
+                self.regularisation or "none", tuple(self.regularised), self.target_rate,
+                self.strength, self.ceiling, self.always,
             ),
             task="regression" if regression else "classification",
             activation=not regression if self.activation is None else self.activation,
