@@ -111,8 +111,8 @@ class Drive:
     def merged(self, spikes: np.ndarray) -> np.ndarray:
         """Return the spikes per sample that are lost since one input fires once per tick."""
         used = np.unique(self.layout["event_channel"])
-        counts = spikes[:, :, used[used >= 0]].astype(np.int64)
-        return np.asarray(np.maximum(counts - 1, 0).sum(axis=(0, 2)))
+        counts = np.maximum(spikes[:, :, used[used >= 0]], 1) - np.uint8(1)
+        return np.asarray(counts.sum(axis=(0, 2), dtype=np.int64))
 
 
 def layout_problems(
