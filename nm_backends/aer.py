@@ -103,6 +103,8 @@ class EventPlan:
     expected
         Rows of ``expected.csv``, its head first, of a chip whose outputs are no address events;
         otherwise empty.
+    trailing
+        Steps of a sample after those of its spikes, until the last of them are through.
     """
 
     inputs: Sequence[InputEvents]
@@ -112,6 +114,7 @@ class EventPlan:
     idle_cycles: int = 0
     samples: Sequence[SampleEvents] = field(default=())
     expected: Sequence[Sequence[object]] = field(default=())
+    trailing: int = 0
 
 
 @dataclass

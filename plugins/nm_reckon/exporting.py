@@ -33,12 +33,14 @@ def plan_events(program: Program, spikes: Any | None) -> EventPlan:
     from nm_reckon.simulator import run_batch
 
     drive = Drive(program.layout)
-    samples = list(drive.samples(prepare(program.network, spikes).counts))
+    counts = prepare(program.network, spikes).counts
+    samples, trailing = list(drive.samples(counts)), drive.ticks(len(counts)) - len(counts)
     logs = run_batch(program.image, samples)
     rows: list[Sequence[object]] = [_HEAD]
     for number, log in enumerate(logs):
         rows += _rows(program, number, log)
-    return EventPlan(inputs, outputs, (), samples=[_sent(s) for s in samples], expected=rows)
+    sent = [_sent(sample) for sample in samples]
+    return EventPlan(inputs, outputs, (), samples=sent, expected=rows, trailing=trailing)
 
 
 def readme(program: Program, plan: EventPlan | None, names: Sequence[str]) -> str:
