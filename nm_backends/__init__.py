@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nm_backends.api import lower as lower
     from nm_backends.artifact import load as load
+    from nm_backends.compare import compare as compare
+    from nm_backends.compare import deployment_report as deployment_report
     from nm_backends.compiler import check as check
     from nm_backends.compiler import compile_model as compile  # noqa: F401
     from nm_backends.deployment import DeploymentReport as DeploymentReport
-    from nm_backends.deployment import deployment_report as deployment_report
     from nm_backends.discretisation import Discretisation as Discretisation
     from nm_backends.event_data import Events as Events
     from nm_backends.frontends import to_nir as to_nir
@@ -41,8 +42,9 @@ _HOME = {
     "Result": "result",
     "check": "compiler",
     "chips": "registry",
+    "compare": "compare",
     "compile": "compiler:compile_model",
-    "deployment_report": "deployment",
+    "deployment_report": "compare",
     "load": "artifact",
     "lower": "api",
     "reference": "run",

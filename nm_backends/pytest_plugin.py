@@ -55,10 +55,10 @@ def nmb_deploys() -> Callable[..., DeploymentReport]:
     def deploys(
         *args: Any, accuracy: float = 0.0, loss: float = 1.0, **how: Any
     ) -> DeploymentReport:
-        from nm_backends.deployment import deployment_report
+        from nm_backends.compare import deployment_report
 
         found = deployment_report(*args, **how)
-        least = max(accuracy, found.accuracy - loss)
+        least = max(accuracy, (found.accuracy or 0.0) - loss)
         poor = [c.chip for c in found.chips.values() if (c.accuracy or 0.0) < least]
         if poor or not found.ok:
             below = f"below {least:.1%} on {', '.join(poor)}" if poor else "does not fit"

@@ -20,6 +20,7 @@ COMMANDS = {
     "compile": "models",
     "run": "run",
     "learn": "learn",
+    "compare": "compare",
     "export": "export",
     "verify": "verify",
     "explain": "explain",

@@ -1,0 +1,97 @@
+"""``nmb compare``: all chips side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nm_backends.cli.options import (
+    discretisation_from,
+    discretisation_options,
+    model_argument,
+)
+from nm_backends.cli.output import (
+    echo_json,
+    echo_provenance,
+    echo_report,
+    echo_table,
+    json_option,
+)
+
+if TYPE_CHECKING:
+    from nm_backends.deployment import DeploymentReport
+
+__all__ = ["compare_command", "print_comparison"]
+
+
+@click.command("compare")
+@model_argument
+@click.option("--chip", "chips", multiple=True, metavar="NAME", help="Only these (repeatable).")
+@click.option(
+    "--spikes", metavar="SPIKES.npz", help="Input to run; with an array 'labels' for accuracies."
+)
+@click.option("--calibrate", metavar="SPIKES.npz", help="Typical input, to choose the scales by.")
+@click.option("--plot", metavar="OUT.png", help="Draw accuracy over energy and latency.")
+@discretisation_options
+@json_option
+def compare_command(
+    model: str,
+    chips: tuple[str, ...],
+    spikes: str | None,
+    calibrate: str | None,
+    plot: str | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Set all chips side by side for a model.
+
+    MODEL is a .nir file. Without spikes: where it fits and what it takes there; with spikes also
+    how near to floating point it is, what it costs and what is lost. Exits with 1 when it fits no
+    chip.
+    """
+    discretisation = discretisation_from(given)
+    if plot and not spikes:
+        raise click.UsageError("--plot needs --spikes: there is nothing to draw without a run")
+    from nm_backends.cli.spikes import check_output, naming, read_spikes
+    from nm_backends.compare import compare
+
+    if plot:
+        check_output(plot, model, spikes, calibrate)
+    source = read_spikes(spikes) if spikes else None
+    with naming(spikes or model):
+        report = compare(
+            model,
+            source and source.spikes,
+            source and source.labels,
+            chips or None,
+            discretisation,
+            calibrate=read_spikes(calibrate).spikes if calibrate else None,
+            progress=False if as_json else None,
+        )
+    if plot and report.fits_somewhere:
+        report.plot(plot)
+    if as_json:
+        echo_json(report.to_dict())
+    else:
+        print_comparison(report)
+        if plot and report.fits_somewhere:
+            click.echo(f"written: {plot}")
+    raise click.exceptions.Exit(0 if report.fits_somewhere else 1)
+
+
+def print_comparison(report: DeploymentReport, title: str = "", *, brief: bool = False) -> None:
+    """Print findings of chips that the model does not fit, the table, and where costs come from."""
+    from nm_backends.deployment_table import head, rows
+
+    for chip in report.chips.values():
+        if chip.program is None:
+            echo_report(chip.report)
+        elif chip.stopped:
+            click.secho(f"{chip.chip}: {chip.stopped}", fg="red")
+    first, *columns = head(report)
+    title = title or f"{report.source}: {report.samples:,} samples"
+    echo_table((first, *(f">{name}" for name in columns)), rows(report, brief=brief), title)
+    for chip in report.chips.values():
+        for name in ("latency", "energy"):
+            echo_provenance(f"{name} on {chip.chip}", getattr(chip, name))
