@@ -160,7 +160,7 @@ def counts_table(results):
 def arguments(line):
     """Return the parsed command line, and the parser."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--train", type=int, default=1000, help="samples to learn (default: 1000)")
+    parser.add_argument("--train", type=int, default=2000, help="samples to learn (default: 2000)")
     parser.add_argument("--epochs", type=int, help="passes (default: 4; 10 with --published)")
     parser.add_argument("--test", type=int, default=500, help="fresh samples (default: 500)")
     parser.add_argument("--seeds", type=int, default=5, help="runs (default: 5)")
