@@ -160,7 +160,7 @@ class Program:
         record: Sequence[str] = (),
         threads: int | None = None,
         progress: Callable[[int], None] | None = None,
-        driving: Literal["idle", "back_to_back"] = "idle",
+        driving: Literal["idle", "back_to_back", "continuous"] = "idle",
     ) -> Result:
         """Execute the image on spikes, bit for bit as the chip does.
 
@@ -181,7 +181,9 @@ class Program:
             that steps do not overlap; ``back_to_back``, as soon as the chip took the last one. It
             is faster on the chip; events then overtake spikes that wait in the scheduler, more of
             which may be lost. It runs on the cycle-accurate engine, which is slower here and counts
-            every cycle.
+            every cycle. ReckOn's host waits for the chip in any case; ``continuous`` is one that
+            does not program the seeds again for each sample: the generators run on, so that results
+            depend on the order of the samples, as in learning.
         """
         from nm_backends.run import run_program
 

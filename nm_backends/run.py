@@ -84,7 +84,8 @@ def run_program(
     how = {} if driving == "idle" else {"driving": driving}
     given = prepare(program.network, spikes)
     batch = given.samples
-    size = _AT_ONCE if progress or given.streamed else max(batch, 1)
+    whole = driving == "continuous" or not (progress or given.streamed)
+    size = max(batch, 1) if whole else _AT_ONCE
     parts = []
     for first in range(0, max(batch, 1), size):
         part = given.part(first, first + size)
@@ -93,7 +94,7 @@ def run_program(
             progress(part.shape[1])
     raw = parts[0] if len(parts) == 1 else _joined(parts)
     estimates = backend.estimate(raw.counters)
-    if how and estimates.get("latency") is not None:
+    if driving == "back_to_back" and estimates.get("latency") is not None:
         counted = "cycles / f_clk; cycles of the cycle-accurate engine"
         estimates["latency"] = replace(estimates["latency"], formula=counted)
     result = _result(program, raw, estimates, given.batched)
@@ -107,7 +108,7 @@ def _check_driving(driving: str, backend: Backend, record: Sequence[str]) -> Non
         raise UserError(
             f"driving is {driving!r}, expected {' or '.join(known)} for {backend.spec.name}"
         )
-    if driving != "idle" and record:
+    if driving == "back_to_back" and record:
         raise UserError(
             f"driving={driving!r} records no membranes: steps overlap on the chip",
             "leave record out, or driving",

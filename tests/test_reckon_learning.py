@@ -258,3 +258,20 @@ def test_learned_weights_go_back_into_the_model():
     assert np.allclose(learned.nodes["w_in"].weight, program.weights("w_in"))
     assert (learned.nodes["w_rec"].weight != model.nodes["w_rec"].weight).any()
     assert np.array_equal(learned.nodes["w_out"].weight, model.nodes["w_out"].weight)
+
+
+def test_a_continuous_run_decides_as_the_history_says():
+    """Generators run on in both, so that accuracies are the same; samples depend on their order."""
+    program = compiled()
+    spikes, labels = samples(40)
+    options = {**FAST, "window": (4, STEPS)}
+    history = program.learn(spikes, labels, options=options, progress=False)
+    result = program.run(spikes, driving="continuous")
+    votes = result.metadata["label"]
+    assert np.mean(votes == labels) == history.accuracy[-1]
+    again = program.run(spikes, driving="continuous", record=("membrane",))
+    assert np.array_equal(again.metadata["label"], votes)
+    single = program.run(spikes[:, 1:2], driving="continuous")
+    alone = program.run(spikes[:, 1:2])
+    assert np.array_equal(single.spikes, alone.spikes), "the first is the same"
+    assert not np.array_equal(result.spikes[:, 1], single.spikes[:, 0]), "another came first"

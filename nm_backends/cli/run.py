@@ -38,10 +38,10 @@ __all__ = ["run_command"]
 )
 @click.option(
     "--driving",
-    type=click.Choice(("idle", "back_to_back")),
+    type=click.Choice(("idle", "back_to_back", "continuous")),
     default="idle",
     show_default=True,
-    help="When the host sends the next event.",
+    help="How the host drives the chip: see the README.",
 )
 @click.option("--reference", is_flag=True, help="PROGRAM is a .nir model: run it in float.")
 @discretisation_options

@@ -40,13 +40,16 @@ class ReckonBackend:
 
         return map_network(network, options, calibration)
 
+    drivings = ("idle", "continuous")
+
     def execute(
-        self, program: Program, spikes: np.ndarray, record: Sequence[str], threads: int | None
-    ) -> RawRun:
+        self, program: Program, spikes: np.ndarray, record: Sequence[str], threads: int | None,
+        driving: str = "idle",
+    ) -> RawRun:  # fmt: skip
         """Run the image on spikes uint8 ``[time, batch, input channels]``, bit for bit."""
         from nm_reckon.execute import execute
 
-        return execute(program, spikes, record, threads)
+        return execute(program, spikes, record, threads, driving)
 
     def check_program(self, program: Program) -> list[str]:
         """Name what is wrong with the layout of a program from a file."""

@@ -18,6 +18,7 @@ from nm_reckon.spec import NEURON_FIELDS, SPEC
 if TYPE_CHECKING:
     from nm_backends.program import Program
     from nm_reckon.sample import Sample, SampleLog
+    from nm_reckon.simulator import ReckonSimulator
 
 __all__ = ["Outcome", "execute", "run_image"]
 
@@ -49,13 +50,14 @@ class Outcome:
 
 
 def execute(
-    program: Program, spikes: np.ndarray, record: Sequence[str], threads: int | None
-) -> RawRun:
+    program: Program, spikes: np.ndarray, record: Sequence[str], threads: int | None,
+    driving: str = "idle",
+) -> RawRun:  # fmt: skip
     """Run a program on spikes uint8 ``[time, batch, input channels]``."""
     network = program.network
     done = run_image(
         program.image, program.layout, network, spikes,
-        membrane="membrane" in record, threads=threads,
+        membrane="membrane" in record, threads=threads, continuous=driving == "continuous",
     )  # fmt: skip
     fire, read = _groups(network)
     membranes = {} if done.membranes is None else _split(fire, done.membranes)
@@ -81,11 +83,21 @@ def run_image(
     *,
     membrane: bool = False,
     threads: int | None = None,
+    continuous: bool = False,
 ) -> Outcome:
-    """Run samples, each from the state of ``image``, seeds included."""
-    drive = Drive(layout)
+    """Run samples, each from the state of ``image``, seeds included.
+
+    With ``continuous`` only the first: the generators run on from each sample to the next.
+    """
+    drive, chip = Drive(layout), None
+    if continuous:
+        from nm_reckon.simulator import ReckonSimulator
+
+        chip = ReckonSimulator(image)
     parts = [
-        _run_part(image, drive, network, spikes[:, first : first + _AT_ONCE], membrane, threads)
+        _run_part(
+            image, drive, network, spikes[:, first : first + _AT_ONCE], membrane, threads, chip
+        )
         for first in range(0, max(1, spikes.shape[1]), _AT_ONCE)
     ]
     if len(parts) == 1:
@@ -102,10 +114,10 @@ def run_image(
 
 def _run_part(
     image: Image, drive: Drive, network: Network, spikes: np.ndarray, membrane: bool,
-    threads: int | None,
+    threads: int | None, chip: ReckonSimulator | None,
 ) -> Outcome:  # fmt: skip
     samples = list(drive.samples(spikes)) if len(spikes) else []
-    logs = _logs(image, samples, membrane, threads)
+    logs = _logs(image, samples, membrane, threads, chip)
     steps, batch, _ = spikes.shape
     fire, read = _groups(network)
     lags = dict(zip((p.name for p in network.neurons), drive.layout["lag"].tolist(), strict=True))
@@ -132,16 +144,21 @@ def _run_part(
 
 
 def _logs(
-    image: Image, samples: list[Sample], membrane: bool, threads: int | None
-) -> list[SampleLog]:
-    from nm_reckon.simulator import ReckonSimulator, run_batch
+    image: Image, samples: list[Sample], membrane: bool, threads: int | None,
+    chip: ReckonSimulator | None,
+) -> list[SampleLog]:  # fmt: skip
+    """Run samples on ``chip``, one after the other, or each on a chip of its own."""
+    from nm_reckon.simulator import ReckonSimulator, run_batch, train
 
-    if not membrane:
-        return list(run_batch(image, samples, ("spikes", "outputs"), threads=threads))
-    return [
-        ReckonSimulator(image).sample(sample, ("spikes", "outputs"), range(sample.ticks))
-        for sample in samples
-    ]
+    record = ("spikes", "outputs")
+    if membrane:
+        return [
+            (chip or ReckonSimulator(image)).sample(sample, record, range(sample.ticks))
+            for sample in samples
+        ]
+    if chip is not None:
+        return list(train(chip, samples, record))
+    return list(run_batch(image, samples, record, threads=threads))
 
 
 def _membranes(memory: np.ndarray) -> np.ndarray:
