@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Placement", "RowUse", "place"]
+__all__ = ["Placement", "RowUse", "place", "use_rows"]
 
 
 @dataclass
@@ -86,17 +86,17 @@ def place(
     address = np.cumsum(size) - size
     places = int(size.sum())
     copy = np.where(size == 2, address + 1, -1)
-    senders = _rows(neuron_signs, split_neurons)
+    senders = use_rows(neuron_signs, split_neurons)
     second = np.concatenate([[False], senders.source[1:] == senders.source[:-1]])
     senders.row = address[senders.source] + second
-    inputs = _rows(input_signs, split_inputs)
+    inputs = use_rows(input_signs, split_inputs)
     begin = places if closed else 0
     inputs.row = begin + np.arange(inputs.source.size)
     free = np.arange(begin + inputs.source.size, rows)
     return Placement(address, copy, senders, inputs, free, places)
 
 
-def _rows(signs: np.ndarray, split: bool) -> RowUse:
+def use_rows(signs: np.ndarray, split: bool) -> RowUse:
     """List the rows that sources need, inhibitory before excitatory; addresses come later."""
     if not split:
         source = np.flatnonzero(signs.any(axis=1))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nm_backends.eventcore.logs import BatchLog
     from nm_backends.eventcore.simulator import EventSimulator
 
-__all__ = ["CoreContents", "CrossbarChip"]
+__all__ = ["CoreContents", "CrossbarChip", "VirtualEvents"]
 
 
 @dataclass
@@ -51,6 +51,25 @@ class CoreContents:
 
 
 @dataclass(frozen=True)
+class VirtualEvents:
+    """Events that bring a weight of their own to one neuron, no synapse of the crossbar in use.
+
+    Parameters
+    ----------
+    neurons
+        Neurons ``0 .. neurons - 1`` can be reached.
+    words
+        Returns AER words, int64, from neuron addresses and weights, which are not 0.
+    read
+        Returns addresses and weights from AER words; the weight is 0 where a word is no such event.
+    """
+
+    neurons: int
+    words: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    read: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
 class CrossbarChip:
     """A chip as the shared mapper sees it.
 
@@ -74,6 +93,8 @@ class CrossbarChip:
         Whether synapses can change on the chip.
     simulator
         Returns the class of the simulator, for programs that are run step by step.
+    virtual
+        Its virtual events, by which the host can be the synapses that have no row.
     """
 
     spec: ChipSpec
@@ -86,6 +107,7 @@ class CrossbarChip:
     engine: Callable[[], Callable[..., BatchLog]]
     learns: bool = False
     simulator: Callable[[], Callable[[Image], EventSimulator]] | None = None
+    virtual: VirtualEvents | None = None
 
     @property
     def row_pairs(self) -> bool:
@@ -100,6 +122,12 @@ class CrossbarChip:
     def row_words(self, rows: np.ndarray) -> np.ndarray:
         """Return the AER words of spike events of ``rows``, uint32."""
         return np.asarray(self.row_event + rows.astype(np.int64) * self.row_step, np.uint32)
+
+    def read_virtual(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return neuron and weight of virtual events, int64; weight 0 where a word is another."""
+        if self.virtual is None:
+            return np.zeros(words.size, np.int64), np.zeros(words.size, np.int64)
+        return self.virtual.read(words.astype(np.int64))
 
     def number(self, name: str) -> float:
         """Return the value of one of the chip's published quantities."""

@@ -258,7 +258,11 @@ def check_layout(chip: CrossbarChip, program: Program) -> list[str]:
     elif _outside(layout["row_sign"], -1, 2):
         found.append("row_sign: out of range")
     rows = chip.row_words(np.arange(spec.rows))
-    if not np.isin(layout["slot_word"], [*rows, chip.leak_event]).all():
+    known = np.isin(layout["slot_word"], [*rows, chip.leak_event])
+    virtual = chip.read_virtual(layout["slot_word"])[1] != 0
+    if virtual.any() and _hosted_by_none(layout["slot_channel"], virtual):
+        found.append("slot_channel: a virtual event of no input channel")
+    if not (known | virtual).all():
         found.append("slot_word: not an event that a program sends")
     return found
 
@@ -269,3 +273,7 @@ def _twice(values: np.ndarray) -> bool:
 
 def _outside(values: np.ndarray, low: int, end: int) -> bool:
     return bool(((values < low) | (values >= end)).any())
+
+
+def _hosted_by_none(channel: np.ndarray, virtual: np.ndarray) -> bool:
+    return channel.size == virtual.size and bool((channel[virtual] < 0).any())

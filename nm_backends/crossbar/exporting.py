@@ -61,15 +61,21 @@ def input_events(chip: CrossbarChip, program: Program) -> Iterator[InputEvents]:
     """Yield the input map: one entry per slot of the program's layout."""
     layout, channels = program.layout, _channels(program.network)
     signs = {1: ", excitatory", -1: ", inhibitory", 0: ""}
-    rows = chip.row_words(np.arange(chip.spec.rows)).tolist()
+    rows = {int(word): row for row, word in enumerate(chip.row_words(np.arange(chip.spec.rows)))}
+    reached, weights = (part.tolist() for part in chip.read_virtual(layout["slot_word"]))
     slots = zip(
         *(layout[f"slot_{n}"].tolist() for n in ("word", "channel", "count", "delay")), strict=True
     )
-    for word, channel, count, delay in slots:
+    for (word, channel, count, delay), neuron, weight in zip(slots, reached, weights, strict=True):
         if word == chip.leak_event:
             yield InputEvents("", 0, 0, (word,) * count, "time reference of all neurons: leak")
             continue
-        row = rows.index(word)
+        if weight:
+            population, index = channels[channel]
+            note = f"virtual event: {weight:+d} to neuron {neuron}"
+            yield InputEvents(population.name, index, delay, (word,) * count, note)
+            continue
+        row = rows[word]
         source, sign = int(layout["row_source"][row]), signs[int(layout["row_sign"][row])]
         if channel < 0:
             what = "bias" if source == -2 else "threshold test at the end of the step"

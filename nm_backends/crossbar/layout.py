@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from nm_backends.crossbar.chip import CoreContents, CrossbarChip
+from nm_backends.crossbar.hosted import hosted_slots
 from nm_backends.crossbar.integers import Integers
+from nm_backends.crossbar.slots import Slots, constant, joined, ordered, words_of
 from nm_backends.crossbar.wiring import Wiring
-from nm_backends.placement import Placement, RowUse, place
+from nm_backends.placement import Placement, RowUse, place, use_rows
 
 __all__ = ["Choices", "Plan", "plan", "row_signs"]
 
@@ -40,7 +42,8 @@ class Plan:
 
     ``layout`` holds ``slot_word`` uint32, ``slot_channel`` int64 (-1: constant), ``slot_count``
     int64 (events per spike, or per step), ``slot_delay`` int64, and ``address``, ``copy`` int64
-    ``[neurons]``; ``row_source``, ``row_sign`` int64 ``[rows]`` say who uses a row (source index,
+    ``[neurons]``; an input without a row (`Wiring.hosted`) has one slot per synapse, the word of a
+    virtual event; ``row_source``, ``row_sign`` int64 ``[rows]`` say who uses a row (source index,
     -1 nobody, -2 bias, -3 trigger); ``scale`` float64 ``[neurons]`` is chip units per user unit;
     ``lift`` int64 ``[neurons]`` is what membranes are above their meaning at the end of a step, see
     `Integers.settle`.
@@ -50,17 +53,6 @@ class Plan:
     layout: dict[str, np.ndarray]
     placement: Placement
     bias: np.ndarray
-
-
-@dataclass
-class _Slots:
-    """Rows with their number of events, in the making."""
-
-    row: np.ndarray
-    channel: np.ndarray
-    count: np.ndarray
-    delay: np.ndarray
-    sign: np.ndarray
 
 
 def plan(wiring: Wiring, integers: Integers, chip: CrossbarChip, choices: Choices) -> Plan:
@@ -90,9 +82,11 @@ def plan(wiring: Wiring, integers: Integers, chip: CrossbarChip, choices: Choice
     row_source[bias_slots.row], row_sign[bias_slots.row] = -2, bias_slots.sign
     trigger = _triggers(integers.settle, wiring, placed, chip, crossbar, bias_slots.row)
     row_source[trigger.row], row_sign[trigger.row] = -3, trigger.sign
-    driven = _ordered(_inputs(wiring, placed.inputs), bias_slots, crossbar, choices.order)
+    split = chip.row_pairs or choices.split
+    driven, rows = _driven(wiring, weights, placed, crossbar, split)
+    driven = ordered(driven, bias_slots, rows, choices.order)
     lift = integers.settle * spec.weights.maximum
-    layout = _words(chip, [driven, trigger], bool((integers.leak + lift).any()))
+    layout = words_of(chip, joined([driven, trigger]), rows, bool((integers.leak + lift).any()))
     layout |= {
         "lift": lift,
         "scale": integers.scale,
@@ -110,12 +104,16 @@ def row_signs(wiring: Wiring, integers: Integers) -> np.ndarray:
     """Return whether a source has negative and positive weights, bool ``[sources, 2]``.
 
     A source whose synapses learn has a row of its own even if all its weights are 0 so far; that
-    row then is excitatory.
+    row then is excitatory. Hosted inputs (`Wiring.hosted`) have none.
     """
-    weights = integers.weights
-    signs = np.stack([(weights < 0).any(axis=1), (weights > 0).any(axis=1)], axis=1)
+    signs = _signs(integers.weights)
     signs[:, 1] |= wiring.plastic.any(axis=1) & ~signs.any(axis=1)
+    signs[: wiring.inputs][wiring.hosted] = False
     return signs
+
+
+def _signs(weights: np.ndarray) -> np.ndarray:
+    return np.stack([(weights < 0).any(axis=1), (weights > 0).any(axis=1)], axis=1)
 
 
 def _part(weights: np.ndarray, use: RowUse) -> np.ndarray:
@@ -135,7 +133,7 @@ def _spread(rows: np.ndarray, placed: Placement, neurons: int) -> np.ndarray:
 
 def _bias(
     bias: np.ndarray, placed: Placement, chip: CrossbarChip, crossbar: np.ndarray, spare: int
-) -> tuple[_Slots, np.ndarray]:
+) -> tuple[Slots, np.ndarray]:
     """Write the rows that carry biases; return their slots and the biases that they realise.
 
     A bias beyond the largest weight takes several events of one row, and a second row for the rest
@@ -165,15 +163,7 @@ def _bias(
             row.append(address)
             count.append(events)
             sign.append(int(np.sign(part.sum())) if chip.row_pairs else 0)
-    return _constant(row, count, sign), realised
-
-
-def _constant(row: list[int], count: list[int], sign: list[int]) -> _Slots:
-    rows = np.array(row, np.int64)
-    none = np.full(rows.size, -1, np.int64)
-    return _Slots(
-        rows, none, np.array(count, np.int64), np.zeros_like(rows), np.array(sign, np.int64)
-    )
+    return constant(row, count, sign), realised
 
 
 def _triggers(
@@ -183,7 +173,7 @@ def _triggers(
     chip: CrossbarChip,
     crossbar: np.ndarray,
     taken: np.ndarray,
-) -> _Slots:
+) -> Slots:
     """Write one row per population that settles: it lifts all its membranes to their thresholds.
 
     Nothing lowers them but the next time reference: leaks are as much stronger.
@@ -201,11 +191,11 @@ def _triggers(
         crossbar[address] = _spread(weights, placed, crossbar.shape[1])[0]
         row.append(address)
         count.append(events)
-    return _constant(row, count, [1] * len(row))
+    return constant(row, count, [1] * len(row))
 
 
-def _inputs(wiring: Wiring, use: RowUse) -> _Slots:
-    return _Slots(
+def _inputs(wiring: Wiring, use: RowUse) -> Slots:
+    return Slots(
         use.row,
         wiring.channel[use.source],
         np.ones(use.row.size, np.int64),
@@ -214,35 +204,18 @@ def _inputs(wiring: Wiring, use: RowUse) -> _Slots:
     )
 
 
-def _ordered(inputs: _Slots, bias: _Slots, crossbar: np.ndarray, order: str) -> _Slots:
-    """Join biases and inputs in the chosen order; biases come first among equals."""
-    slots = _joined([bias, inputs])
-    if order == "ascending":
-        return slots
-    balance = crossbar[slots.row].sum(axis=1, dtype=np.int64)
-    balance = np.where(slots.sign != 0, slots.sign, balance)
-    key = -balance if order == "excitatory_first" else balance
-    by = np.argsort(key, kind="stable")
-    return _Slots(*(getattr(slots, name)[by] for name in _Slots.__dataclass_fields__))
-
-
-def _joined(parts: list[_Slots]) -> _Slots:
-    return _Slots(
-        *(np.concatenate([getattr(p, name) for p in parts]) for name in _Slots.__dataclass_fields__)
-    )
-
-
-def _words(chip: CrossbarChip, parts: list[_Slots], leaks: bool) -> dict[str, np.ndarray]:
-    """Turn slots into layout arrays; the time reference comes first, if any neuron leaks."""
-    slots = _joined(parts)
-    head = np.array([chip.leak_event] if leaks else [], np.uint32)
-    ones = np.ones(head.size, np.int64)
-    return {
-        "slot_word": np.concatenate([head, chip.row_words(slots.row)]).astype(np.uint32),
-        "slot_channel": np.concatenate([-ones, slots.channel]),
-        "slot_count": np.concatenate([ones, slots.count]),
-        "slot_delay": np.concatenate([0 * ones, slots.delay]),
-    }
+def _driven(
+    wiring: Wiring, weights: np.ndarray, placed: Placement, crossbar: np.ndarray, split: bool
+) -> tuple[Slots, np.ndarray]:
+    """Return the slots of inputs, and the weights by row, those of hosted inputs after all rows."""
+    driven = _inputs(wiring, placed.inputs)
+    if not wiring.hosted.any():
+        return driven, crossbar
+    hosted = _signs(weights[: wiring.inputs]) & wiring.hosted[:, None]
+    use = use_rows(hosted, split)
+    beyond = _spread(_part(weights[use.source], use), placed, crossbar.shape[1])
+    slots = hosted_slots(wiring, use, placed, driven, len(crossbar))
+    return slots, np.vstack([crossbar, beyond.astype(np.int16)])
 
 
 def _contents(

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from nm_backends.crossbar.chip import CrossbarChip
+from nm_backends.crossbar.hosted import hosted_weights
 from nm_backends.crossbar.integers import Integers
 from nm_backends.crossbar.wiring import Wiring, wire
 from nm_backends.effective import constant, gain_of, parameter
@@ -48,7 +49,7 @@ def integers_in(chip: CrossbarChip, program: Program, wiring: Wiring) -> Integer
     layout, spec = program.layout, chip.spec
     stored = chip.unpack(program.image).astype(np.int64)
     rows = np.flatnonzero(layout["row_source"] >= 0)
-    by_source = np.zeros((len(wiring.weights), spec.neurons), np.int64)
+    by_source = hosted_weights(chip, layout, wiring)
     np.add.at(by_source, layout["row_source"][rows], stored[rows])
     address, lift = layout["address"], layout["lift"].astype(np.int64)
     field = {f.name: f for f in spec.fields["neuron"]}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nm_backends.crossbar.choose import demanded_rows
+from nm_backends.crossbar.hosted import hosted_in
 from nm_backends.crossbar.layout import Choices, plan, row_signs
 from nm_backends.crossbar.mapping import resources
 from nm_backends.crossbar.realised import integers_in
@@ -39,6 +40,7 @@ def requantise(chip: CrossbarChip, program: Program, network: Network) -> Progra
     """
     old = wire(program.network, program.options.learn)
     new = wire(network, program.options.learn)
+    new.hosted = hosted_in(chip, program.layout, new)
     base = integers_in(chip, program, old)
     held, before = _aligned(old, new, base.weights), _aligned(old, new, old.weights)
     form = chip.spec.weights
@@ -88,6 +90,7 @@ def _as_before(
 ) -> tuple[Integers, int]:
     """Keep weights and biases of the signs that the image has; return how many were lost."""
     there = _aligned(old, new, row_signs(old, base))
+    there[: new.inputs][new.hosted] = True
     weights = integers.weights
     kept = np.where(weights < 0, there[:, :1], there[:, 1:])
     bias = integers.bias

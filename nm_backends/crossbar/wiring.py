@@ -11,7 +11,7 @@ and the gain of the listener are folded into the weights.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class Wiring:
     plastic
         Synapses that learn on the chip, bool ``[sources, neurons]``: all between the two
         populations of a learning projection, also those of weight 0.
+    hosted
+        Inputs without a row, bool ``[inputs]``: the host sends one virtual event per synapse.
     """
 
     names: tuple[str, ...]
@@ -58,6 +60,11 @@ class Wiring:
     start: np.ndarray
     strict: np.ndarray
     plastic: np.ndarray
+    hosted: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        if not self.hosted.size:
+            self.hosted = np.zeros(self.channel.size, bool)
 
     @property
     def inputs(self) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nm_backends.crossbar.chip import CrossbarChip
+import numpy as np
+
+from nm_backends.crossbar.chip import CrossbarChip, VirtualEvents
 from nm_odin.image import pack, unpack
 from nm_odin.rules import BY_NAME
 from nm_odin.spec import SPEC
@@ -30,6 +32,17 @@ def _simulator() -> Callable[[Image], EventSimulator]:
     return OdinSimulator
 
 
+def _virtual_words(neuron: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Bits 15..8 the neuron, 7..5 the weight, 4 the sign (1 takes away), 3 no leak, 2..0 001."""
+    return np.asarray(neuron << 8 | np.where(weight < 0, -weight, weight) << 5 | (weight < 0) << 4 | 0b001)
+
+
+def _read_virtual(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    size = words >> 5 & 7
+    weight = np.where(words >> 4 & 1, -size, size)
+    return words >> 8 & 0xFF, np.where((words >> 16 == 0) & (words & 0xF == 0b001), weight, 0)
+
+
 CHIP = CrossbarChip(
     SPEC,
     BY_NAME,
@@ -41,4 +54,5 @@ CHIP = CrossbarChip(
     engine=_engine,
     simulator=_simulator,
     learns=True,
+    virtual=VirtualEvents(SPEC.neurons, _virtual_words, _read_virtual),
 )
