@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nm_backends.rules import CompileError as CompileError
     from nm_backends.rules import Report as Report
     from nm_backends.run import reference as reference
+    from nm_backends.system.program import System as System
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ _HOME = {
     "Program": "program",
     "Report": "rules",
     "Result": "result",
+    "System": "system.program",
     "check": "compiler",
     "chips": "registry",
     "compare": "compare",

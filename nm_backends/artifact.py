@@ -31,12 +31,18 @@ from nm_backends.files import atomic_write
 if TYPE_CHECKING:
     from nm_backends.chip import Backend, ChipSpec
     from nm_backends.program import Program
+    from nm_backends.system.program import System
 
-__all__ = ["FORMAT", "VERSION", "ArtifactError", "load", "save", "spec_fingerprint"]
+__all__ = [
+    "FORMAT", "SYSTEM_FORMAT", "VERSION", "ArtifactError", "load", "load_single", "save",
+    "spec_fingerprint", "write_object",
+]  # fmt: skip
 
 FORMAT = "nm-backends program"
+SYSTEM_FORMAT = "nm-backends system"
 VERSION = 1
 _BODY = "program.json"
+_BODIES = {FORMAT: _BODY, SYSTEM_FORMAT: "system.json"}
 
 
 def save(program: Program, path: str | os.PathLike[str]) -> None:
@@ -47,27 +53,34 @@ def save(program: Program, path: str | os.PathLike[str]) -> None:
     ArtifactError
         When the program holds something that cannot be saved, or that `load` would refuse.
     """
+    backend = _backend(program.chip, str(path))
+    check_program(program, backend, f"{path} not written")
+    write_object(program, FORMAT, _BODY, path)
+
+
+def write_object(
+    value: Program | System, form: str, member: str, path: str | os.PathLike[str]
+) -> None:
+    """Write a checked program or system, its fields as the JSON member ``member``."""
     from nm_backends import __version__
     from nm_backends.codec import Encoder
 
-    backend = _backend(program.chip, str(path))
-    check_program(program, backend, f"{path} not written")
     encoder = Encoder()
-    body = encoder.encode_fields(program)
+    body = encoder.encode_fields(value)
     text = json.dumps(body, indent=1, ensure_ascii=False, allow_nan=False)
     head = {
-        "format": FORMAT,
+        "format": form,
         "version": VERSION,
         "nm_backends": __version__,
-        "chip": program.chip,
-        "spec": spec_fingerprint(backend.spec),
+        "chip": value.chip,
+        "spec": spec_fingerprint(_backend(value.chip, str(path)).spec),
     }
     with atomic_write(path) as aside:
-        write_container(aside, head, {_BODY: text.encode(), **encoder.members})
+        write_container(aside, head, {member: text.encode(), **encoder.members})
 
 
-def load(path: str | os.PathLike[str]) -> Program:
-    """Read a program that `save` wrote.
+def load(path: str | os.PathLike[str]) -> Program | System:
+    """Read a program that `save` wrote, or a system of several (`nm_backends.system`).
 
     Raises
     ------
@@ -75,16 +88,18 @@ def load(path: str | os.PathLike[str]) -> Program:
         When the file is damaged, was tampered with, is of another version, is for a chip that is
         not installed, or holds what the chip cannot hold.
     """
-    manifest, members = read_container(path, FORMAT, VERSION)
-    name = Path(path).name
-    if _BODY not in members:
-        raise ArtifactError(f"{name}: missing member {_BODY!r}")
+    manifest, members = read_container(path, tuple(_BODIES), VERSION)
+    name, form = Path(path).name, str(manifest["format"])
+    member = _BODIES[form]
+    if member not in members:
+        raise ArtifactError(f"{name}: missing member {member!r}")
     try:
-        program = _decode(name, load_json(f"{name}: {_BODY}", members.pop(_BODY)), members)
+        body = load_json(f"{name}: {member}", members.pop(member))
+        program = _decode(name, form, body, members)
     except RecursionError:
-        raise ArtifactError(f"{name}: {_BODY}: nested too deeply") from None
+        raise ArtifactError(f"{name}: {member}: nested too deeply") from None
     if program.chip != manifest.get("chip"):
-        raise ArtifactError(f"{name}: the manifest names another chip than {_BODY}")
+        raise ArtifactError(f"{name}: the manifest names another chip than {member}")
     backend = _backend(program.chip, name)
     expected = spec_fingerprint(backend.spec)
     if manifest.get("spec") != expected:
@@ -93,8 +108,36 @@ def load(path: str | os.PathLike[str]) -> Program:
             f"({str(manifest.get('spec'))[:16]}, installed: {expected})",
             "compile the model again",
         )
-    check_program(program, backend, name)
+    _check_loaded(program, backend, name)
     return program
+
+
+def load_single(path: str | os.PathLike[str], why: str) -> Program:
+    """Read a program for one chip.
+
+    Parameters
+    ----------
+    why
+        What needs a single chip, for the error.
+    """
+    from nm_backends.program import Program
+
+    program = load(path)
+    if not isinstance(program, Program):
+        raise ArtifactError(
+            f"{Path(path).name}: for {len(program.parts)} chips, but {why}", "compile for one chip"
+        )
+    return program
+
+
+def _check_loaded(program: Program | System, backend: Backend, name: str) -> None:
+    from nm_backends.program import Program
+    from nm_backends.system.artifact import check_system
+
+    if isinstance(program, Program):
+        check_program(program, backend, name)
+    else:
+        check_system(program, name)
 
 
 def check_program(program: Program, backend: Backend, name: str) -> None:
@@ -138,12 +181,17 @@ def spec_fingerprint(spec: ChipSpec) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _decode(name: str, body: Any, members: dict[str, bytes]) -> Program:
+def _decode(name: str, form: str, body: Any, members: dict[str, bytes]) -> Program | System:
     from nm_backends.codec import Decoder
     from nm_backends.program import Program
+    from nm_backends.system.program import System
 
     decoder = Decoder(name, members)
-    program = decoder.decode_as(Program, body, _BODY)
+    program: Program | System = (
+        decoder.decode_as(System, body, _BODIES[form])
+        if form == SYSTEM_FORMAT
+        else decoder.decode_as(Program, body, _BODY)
+    )
     unused = set(members) - decoder.used
     if unused:
         raise ArtifactError(f"{name}: unknown member {min(unused)!r}")

@@ -181,6 +181,11 @@ class Backend(Protocol):
     ``realised(program) -> Realised``
         The network that the image holds (`nm_backends.readback.Realised`), for ``program.to_nir()``
         without a model.
+    ``check_part(network) -> list[Diagnostic]``, ``map_part(network, options, calibration)``,
+    ``lifted: frozenset[str]``
+        For networks on several chips (`nm_backends.system`): what keeps a part from one chip; its
+        mapping, as `map` does it; and the codes of rules that do not hold for a network that may be
+        cut. All sources of a part are inputs, and the host sees the spikes of all its neurons.
     ``requantise(program, network) -> Program``
         The program with the weights and biases of a network that is otherwise its own, quickly, and
         the same image where nothing changed (`nm_backends.requantise`).

@@ -26,6 +26,7 @@ import scipy.sparse as sp
 from nm_backends import discretisation, image, network, program, rules
 from nm_backends.conforms import conforms
 from nm_backends.container import ArtifactError
+from nm_backends.system import program as system_program
 
 __all__ = ["TYPES", "Decoder", "Encoder"]
 
@@ -39,10 +40,13 @@ TYPES: dict[str, type] = {
         network.Projection,
         program.CompileOptions,
         program.Fit,
+        program.Program,
         program.PopulationFit,
         program.Resource,
         rules.Diagnostic,
         rules.Report,
+        system_program.Part,
+        system_program.System,
     )
 }
 _NAMES = {"sp": sp, "Discretisation": discretisation.Discretisation, "Report": rules.Report}

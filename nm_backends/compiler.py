@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from nm_backends.rules import CompileError, Report
 if TYPE_CHECKING:
     from nm_backends.chip import Backend
     from nm_backends.discretisation import Discretisation
+    from nm_backends.system.compiling import Chips
+    from nm_backends.system.program import System
 
 __all__ = ["check", "check_program", "compile_model"]
 
@@ -52,6 +54,7 @@ def check_program(program: Program) -> Report:
     return report
 
 
+@overload
 def compile_model(
     model: Any,
     chip: str,
@@ -60,7 +63,29 @@ def compile_model(
     options: CompileOptions | None = None,
     *,
     sample: Any = None,
-) -> Program:
+    chips: None = None,
+) -> Program: ...
+@overload
+def compile_model(
+    model: Any,
+    chip: str,
+    discretisation: Discretisation | None = None,
+    calibrate: Any = None,
+    options: CompileOptions | None = None,
+    *,
+    sample: Any = None,
+    chips: Chips | None,
+) -> Program | System: ...
+def compile_model(
+    model: Any,
+    chip: str,
+    discretisation: Discretisation | None = None,
+    calibrate: Any = None,
+    options: CompileOptions | None = None,
+    *,
+    sample: Any = None,
+    chips: Chips | None = None,
+) -> Program | System:
     """Quantise and place a model.
 
     Parameters
@@ -72,11 +97,16 @@ def compile_model(
         the order of events are then chosen so that the chip does what the model does on them.
     options
         Choices; see `CompileOptions`.
+    chips
+        None: one chip. A number: the network is cut over so many chips of this kind at most.
+        ``"auto"``: over as few as possible, if it does not fit one. ``"time"``: likewise, but a
+        single chip is all of them in turn, programmed anew after each part (feed-forward networks).
 
     Returns
     -------
-    Program
-        ``program.report`` holds everything that was found.
+    Program or System
+        ``program.report`` holds everything that was found. A `System`
+        (`nm_backends.system.program`) has several programs, and is run, saved and exported alike.
 
     Raises
     ------
@@ -86,8 +116,10 @@ def compile_model(
         When the calibration spikes do not belong to the model.
     """
     sample = as_sample(calibrate) if sample is None else sample
+    _check_chips(chips)
     network, report, backend = _checked(model, chip, discretisation, sample)
-    if network is None or not report.ok:
+    several = isinstance(chips, int) and chips > 1
+    if network is None or not (report.ok or several or isinstance(chips, str)):
         raise CompileError(report)
     chosen = options or CompileOptions()
     calibration = _calibration(network, calibrate)
@@ -95,6 +127,11 @@ def compile_model(
         raise UserError(
             "scale='calibrated' needs calibration spikes", "give calibrate=spikes, or scale='auto'"
         )
+    if chips is not None and (several or not report.ok):
+        from nm_backends.system.compiling import compile_system
+
+        found = replace(network.report, chip=chip, diagnostics=list(network.report.diagnostics))
+        return compile_system(network, found, backend, chosen, calibration, chips)
     mapping = backend.map(network, chosen, calibration)
     _update(report, mapping.report)
     if not report.ok:
@@ -110,6 +147,12 @@ def compile_model(
         chosen,
         mapping.metadata,
     )
+
+
+def _check_chips(chips: Any) -> None:
+    number = isinstance(chips, int) and not isinstance(chips, bool) and chips >= 1
+    if not (chips is None or number or chips in ("auto", "time")):
+        raise UserError(f"chips is {chips!r}, expected a number, 'auto' or 'time'")
 
 
 def _checked(

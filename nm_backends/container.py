@@ -66,9 +66,9 @@ def write_container(
 
 
 def read_container(
-    path: str | os.PathLike[str], form: str, version: int
+    path: str | os.PathLike[str], form: str | tuple[str, ...], version: int
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Read a container of format ``form`` and return its manifest and its members.
+    """Read a container of format ``form`` (or one of several): its manifest and its members.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def read_container(
 
 
 def _read(
-    name: str, file: BinaryIO, form: str, version: int
+    name: str, file: BinaryIO, form: str | tuple[str, ...], version: int
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     _check_directory(name, file)
     with zipfile.ZipFile(file) as archive:
@@ -170,10 +170,11 @@ def _checked(name: str, member: str, data: bytes, entry: Any) -> bytes:
     return data
 
 
-def _check_head(name: str, manifest: Any, form: str, version: int) -> None:
-    if not isinstance(manifest, dict) or manifest.get("format") != form:
+def _check_head(name: str, manifest: Any, form: str | tuple[str, ...], version: int) -> None:
+    forms = (form,) if isinstance(form, str) else form
+    if not isinstance(manifest, dict) or manifest.get("format") not in forms:
         found = manifest.get("format") if isinstance(manifest, dict) else manifest
-        raise ArtifactError(f"{name}: format {str(found)[:40]!r}, expected {form!r}")
+        raise ArtifactError(f"{name}: format {str(found)[:40]!r}, expected {forms[0]!r}")
     found = manifest.get("version")
     if found != version or isinstance(found, bool):
         raise ArtifactError(

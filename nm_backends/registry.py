@@ -47,6 +47,7 @@ CORE_RULES = (
     "nm_backends.lowering.rules:RULES",
     "nm_backends.frontends.rules:RULES",
     "nm_backends.frontends.lava_rules:RULES",
+    "nm_backends.system.rules:RULES",
 )
 
 

@@ -72,14 +72,21 @@ def run_program(
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
     driving: str = "idle",
+    backend: Any = None,
 ) -> Result:
-    """Run a program; see `nm_backends.program.Program.run`."""
+    """Run a program; see `nm_backends.program.Program.run`.
+
+    Parameters
+    ----------
+    backend
+        What executes it, if not the backend of its chip.
+    """
     from nm_backends.registry import get_backend
 
     _check_record(record)
     if threads is not None and threads < 1:
         raise UserError(f"threads is {threads}, expected 1 or more")
-    backend = get_backend(program.chip)
+    backend = backend or get_backend(program.chip)
     _check_driving(driving, backend, record)
     how = {} if driving == "idle" else {"driving": driving}
     given = prepare(program.network, spikes)

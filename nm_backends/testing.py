@@ -164,13 +164,13 @@ def compiles_the_same_twice(chip: str) -> None:
 @_case
 def saved_and_loaded(chip: str) -> None:
     """Check that a program that was saved and loaded is the same, and does the same."""
-    from nm_backends.artifact import load
+    from nm_backends.artifact import load_single
 
     program = _program(chip)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "program.nmb"
         program.save(path)
-        again = load(path)
+        again = load_single(path, "one was saved")
     _same_image(program.image, again.image)
     spikes = random_spikes(3)
     _same_result(program.run(spikes), again.run(spikes))

@@ -45,13 +45,12 @@ def export_command(
     from nm_backends.artifact import load
     from nm_backends.cli.learn import parsed_options, wanted_targets
     from nm_backends.cli.spikes import read_spikes
-    from nm_backends.export import export
 
     loaded = load(program)
     source = read_spikes(spikes) if spikes else None
     wanted = wanted_targets(source, targets) if learn and source else None
     given = source.spikes if source else None
-    written = export(loaded, output, given, wanted, parsed_options(options) or None)
+    written = loaded.export(output, given, wanted, parsed_options(options) or None)
     if as_json:
         echo_json({"directory": output, "files": [path.name for path in written]})
         return

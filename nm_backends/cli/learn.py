@@ -73,7 +73,7 @@ def learn_command(
     PROGRAM was compiled with --learn NODE. SPIKES is as for nmb run, with an array 'labels' (the
     neuron that should fire for each sample) or 'targets' (what should come out in each step).
     """
-    from nm_backends.artifact import load
+    from nm_backends.artifact import load_single
     from nm_backends.cli.spikes import check_output, naming, read_spikes
 
     inputs = (program, spikes, targets, validation, to_nir[0] if to_nir else None)
@@ -82,7 +82,7 @@ def learn_command(
             check_output(path, *inputs)
     source, tested = read_spikes(spikes), read_spikes(validation) if validation else None
     wanted = wanted_targets(source, targets)
-    loaded = load(program)
+    loaded = load_single(program, "chips do not learn together")
     with naming(spikes):
         learned = loaded.learn(
             source.spikes,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nm_backends.network import Network
     from nm_backends.program import Program
     from nm_backends.rules import Report
+    from nm_backends.system.program import System
 
 __all__ = ["check_command", "compile_command", "lower_command"]
 
@@ -126,6 +127,11 @@ def _checked_program(path: str, chip: str | None) -> Report:
     help="Test thresholds once, at the end of a time step.",
 )
 @click.option(
+    "--chips",
+    metavar="auto|N|time",
+    help="Cut the network over several chips; time: one chip is all parts in turn.",
+)
+@click.option(
     "--learn",
     multiple=True,
     metavar="NODE",
@@ -142,6 +148,7 @@ def compile_command(
     scale: Any,
     row_pairs: Any,
     settle: Any,
+    chips: str | None,
     learn: tuple[str, ...],
     as_json: bool,
     **given: Any,
@@ -161,7 +168,8 @@ def compile_command(
     spikes = read_spikes(calibrate).spikes if calibrate else None
     with progress("compiling", 1, quiet=as_json):
         options = CompileOptions(order, scale, row_pairs, settle, learn)
-        program = compile_model(model, chip, discretisation, spikes, options)
+        cut: Any = int(chips) if chips and chips.isdecimal() else chips
+        program = compile_model(model, chip, discretisation, spikes, options, chips=cut)
         program.save(output)
     if as_json:
         echo_json({**program.report.to_dict(), "program": output, **_describe_program(program)})
@@ -171,7 +179,7 @@ def compile_command(
     click.echo(f"written: {output}")
 
 
-def _describe_program(program: Program) -> dict[str, Any]:
+def _describe_program(program: Program | System) -> dict[str, Any]:
     return {
         "resources": [
             {"name": r.name, "used": r.used, "available": r.available, "percent": r.percent}

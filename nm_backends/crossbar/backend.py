@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nm_backends.program import Mapping as ChipMapping
     from nm_backends.readback import Realised
     from nm_backends.result import RawRun
+    from nm_backends.rules import Diagnostic
     from nm_backends.spi import SpiProtocol
     from nm_backends.trace import TraceVerdict
 
@@ -81,6 +82,30 @@ class CrossbarBackend:
         from nm_backends.crossbar.mapping import map_network
 
         return map_network(self.chip, network, options, calibration)
+
+    @property
+    def lifted(self) -> frozenset[str]:
+        """Codes of the rules that do not hold where a network is cut over several chips."""
+        from nm_backends.crossbar.parts import LIFTED
+
+        return frozenset(self.chip.rules[name].code for name in LIFTED if name in self.chip.rules)
+
+    def check_part(self, network: Network) -> list[Diagnostic]:
+        """Say what keeps a part of a cut network from one chip."""
+        from nm_backends.crossbar.parts import check_part
+
+        return list(check_part(self.chip, network))
+
+    def map_part(
+        self, network: Network, options: CompileOptions, calibration: np.ndarray | None
+    ) -> ChipMapping:
+        """Quantise and place a part; the host is the synapses of inputs for which no row is left.
+
+        Virtual events take their places (`nm_backends.crossbar.hosted`).
+        """
+        from nm_backends.crossbar.mapping import map_network
+
+        return map_network(self.chip, network, options, calibration, hosting=True)
 
     drivings = ("idle", "back_to_back")
 

@@ -10,8 +10,10 @@ from nm_backends.agreement import agreement, readout_agreement
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.choose import Chosen, by_trial, by_weights, demanded_rows
 from nm_backends.crossbar.findings import findings, learning_findings
+from nm_backends.crossbar.hosted import choose_hosted
 from nm_backends.crossbar.integers import Integers
 from nm_backends.crossbar.layout import Plan, plan
+from nm_backends.crossbar.parts import spikes_of_sources
 from nm_backends.crossbar.trials import Outcome, Target, Trials
 from nm_backends.crossbar.wiring import Wiring, wire
 from nm_backends.errors import UserError
@@ -30,6 +32,7 @@ def map_network(
     network: Network,
     options: CompileOptions,
     calibration: np.ndarray | None,
+    hosting: bool = False,
 ) -> Mapping:
     """Map a network that the chip's rules accept.
 
@@ -37,6 +40,8 @@ def map_network(
     ----------
     calibration
         Input counts uint8 ``[time, batch, channels]``, or None.
+    hosting
+        Whether the host may be the synapses of inputs for which no row is left, see `hosted`.
     """
     if options.learn and not chip.learns:
         raise UserError(
@@ -44,6 +49,10 @@ def map_network(
             "leave it out, or compile for a chip that learns",
         )
     wiring = wire(network, options.learn)
+    if hosting:
+        active = None if calibration is None else spikes_of_sources(calibration, wiring.channel)
+        hosted = choose_hosted(chip, wiring, active)
+        wiring.hosted = wiring.hosted if hosted is None else hosted
     target, outcome = None, None
     if calibration is None or wiring.plastic.any():
         if wiring.plastic.any():  # a trigger row would teach, too
@@ -168,6 +177,8 @@ def _metadata(
         "trigger_events_per_step": sum(settle.values()),
         "calibrated": target is not None,
     }
+    if wiring.hosted.any():
+        said["inputs_without_a_row"] = int(wiring.hosted.sum())
     if target is not None and outcome is not None:
         *_, (_, last) = wiring.spans()
         said["readout_agreement"] = readout_agreement(

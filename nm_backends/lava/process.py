@@ -77,9 +77,9 @@ class ChipProcess(AbstractProcess):
     ) -> None:
         super().__init__(name=name, log_config=log_config)  # Lava's __del__ counts on it
         if isinstance(program, str | os.PathLike):
-            from nm_backends.artifact import load
+            from nm_backends.artifact import load_single
 
-            program = load(program)
+            program = load_single(program, "a ChipProcess is one chip")
         if sample_steps is not None and (not isinstance(sample_steps, int) or sample_steps < 1):
             raise UserError(f"sample_steps is {sample_steps!r}, expected None or 1 or more")
         session = program.session(learning=learning)  # says here, not there, what is wrong

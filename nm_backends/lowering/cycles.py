@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 
 from nm_backends.network import Network
 
-__all__ = ["groups"]
+__all__ = ["grouped", "groups"]
 
 
 def groups(network: Network) -> list[list[str]]:
@@ -20,6 +20,18 @@ def groups(network: Network) -> list[list[str]]:
     names = [p.name for p in network.neurons]
     index = {name: i for i, name in enumerate(names)}
     pairs = [(index[p.pre], index[p.post]) for p in network.projections if p.pre in index]
+    return grouped(names, pairs)
+
+
+def grouped(names: list[str], pairs: list[tuple[int, int]]) -> list[list[str]]:
+    """Return names in groups that form loops, in an order in which each comes after its sources.
+
+    Parameters
+    ----------
+    pairs
+        Which name (by its place in the list) is heard by which.
+    """
+    index = {name: i for i, name in enumerate(names)}
     count = len(names)
     ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     matrix = sp.csr_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))

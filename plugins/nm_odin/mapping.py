@@ -34,7 +34,8 @@ def _simulator() -> Callable[[Image], EventSimulator]:
 
 def _virtual_words(neuron: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Bits 15..8 the neuron, 7..5 the weight, 4 the sign (1 takes away), 3 no leak, 2..0 001."""
-    return np.asarray(neuron << 8 | np.where(weight < 0, -weight, weight) << 5 | (weight < 0) << 4 | 0b001)
+    size, sign = np.absolute(weight), weight < 0
+    return np.asarray(neuron << 8 | size << 5 | sign << 4 | 0b001)
 
 
 def _read_virtual(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

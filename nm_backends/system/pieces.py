@@ -1,0 +1,107 @@
+"""Pieces of a network, each for one chip: everything that its neurons listen to is an input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from nm_backends.network import Network, Population, Projection
+from nm_backends.rules import Report
+
+__all__ = ["LAST_STEP", "fed", "piece", "source_of"]
+
+LAST_STEP = " (last step)"
+
+
+def source_of(name: str, network: Network) -> tuple[str, int]:
+    """Return the population that an input of a piece stands for, and the steps that it is late."""
+    if name in network.populations or not name.endswith(LAST_STEP):
+        return name, 0
+    return name.removesuffix(LAST_STEP), 1
+
+
+def piece(network: Network, chosen: Mapping[str, np.ndarray]) -> Network:
+    """Return the network of some neurons.
+
+    Parameters
+    ----------
+    chosen
+        Population to neurons, ascending indices.
+
+    Returns
+    -------
+    Network
+        Populations keep their names. Neurons that others listen to within the step are an input of
+        the same name and size; those that are heard in later steps, an input whose name ends with
+        `LAST_STEP`, for which the host keeps spikes one step.
+    """
+    found: list[Projection] = []
+    for projection in network.projections:
+        if projection.post not in chosen:
+            continue
+        weights = sp.csr_array(projection.weights[:, chosen[projection.post]])
+        if weights.nnz == 0:
+            continue
+        late = projection.delay > 0 and not network.populations[projection.pre].is_input
+        found.append(
+            replace(
+                projection,
+                pre=projection.pre + LAST_STEP if late else projection.pre,
+                delay=projection.delay - late,
+                weights=weights,
+            )
+        )
+    needed = {p.pre for p in found} or {network.inputs[0].name}
+    inputs = [
+        _input(population, name)
+        for population in network.populations.values()
+        for name in (population.name, population.name + LAST_STEP)
+        if name in needed
+    ]
+    parts = [_some(network.populations[name], index) for name, index in chosen.items()]
+    return Network(
+        {p.name: p for p in (*inputs, *parts)},
+        found,
+        {p.name: p.name for p in parts},
+        network.discretisation,
+        Report(),
+        network.source,
+    )
+
+
+def fed(network: Network, of: Network, spikes: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the input counts of a piece, uint8 ``[time, batch, channels]``.
+
+    Parameters
+    ----------
+    network
+        The piece.
+    of
+        The network that it is a piece of.
+    spikes
+        Counts of all its populations, ``[time, batch, size]``.
+    """
+    parts = []
+    for population in network.inputs:
+        name, late = source_of(population.name, of)
+        counts = spikes[name]
+        if late:
+            counts = np.concatenate([np.zeros_like(counts[:1]), counts[:-1]])
+        parts.append(counts)
+    return np.ascontiguousarray(np.concatenate(parts, axis=2), np.uint8)
+
+
+def _input(population: Population, name: str) -> Population:
+    return Population(name, population.shape, "Input", graded=population.graded)
+
+
+def _some(population: Population, index: np.ndarray) -> Population:
+    arrays = {
+        f.name: value[index]
+        for f in fields(population)
+        if isinstance(value := getattr(population, f.name), np.ndarray)
+    }
+    return replace(population, shape=(int(index.size),), **arrays)

@@ -1,0 +1,167 @@
+"""A network on several chips, as one program."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+
+from nm_backends.errors import UserError
+from nm_backends.network import Network
+from nm_backends.program import CompileOptions, Fit, Program, Resource
+from nm_backends.rules import Report
+
+if TYPE_CHECKING:
+    from nm_backends.result import Result
+
+__all__ = ["Part", "System"]
+
+
+@dataclass
+class Part:
+    """What one chip holds.
+
+    Parameters
+    ----------
+    program
+        Of the piece of the network (`nm_backends.system.pieces`).
+    level
+        Its place in a time step: chips of one level run side by side.
+    neurons
+        Population to the neurons that are here, ascending int64.
+    """
+
+    program: Program
+    level: int
+    neurons: dict[str, np.ndarray]
+
+
+@dataclass
+class System:
+    """A network compiled for several chips of one kind; ``nmb.compile(..., chips=...)`` makes it.
+
+    Parameters
+    ----------
+    chip
+        Name of the kind.
+    network
+        All of it.
+    parts
+        One per chip, level by level; chip ``i`` is ``parts[i]``.
+    shared
+        Whether a single chip is all of ``parts`` in turn, programmed anew for each.
+    """
+
+    chip: str
+    network: Network
+    parts: list[Part]
+    shared: bool
+    report: Report
+    options: CompileOptions = field(default_factory=CompileOptions)
+    metadata: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def chips(self) -> int:
+        """Number of chips."""
+        return 1 if self.shared else len(self.parts)
+
+    @property
+    def resources(self) -> list[Resource]:
+        """How much is in use, chip by chip: ``chip 0 neurons``..."""
+        return [
+            replace(r, name=f"chip {i} {r.name}")
+            for i, part in enumerate(self.parts)
+            for r in part.program.resources
+        ]
+
+    @property
+    def fit(self) -> Fit:
+        """The fit of every piece of a population: ``chip 0 fc1``..."""
+        return Fit(
+            {
+                f"chip {i} {name}": replace(fit, name=f"chip {i} {name}")
+                for i, part in enumerate(self.parts)
+                for name, fit in part.program.fit.populations.items()
+            }
+        )
+
+    def check(self) -> Report:
+        """Say what was found when this was compiled, and what the images would do to the chips."""
+        report = replace(self.report, diagnostics=list(self.report.diagnostics))
+        for part in self.parts:
+            report.extend(part.program.check().diagnostics)
+        return report
+
+    def run(
+        self,
+        spikes: Any,
+        record: Sequence[str] = (),
+        threads: int | None = None,
+        progress: Callable[[int], None] | None = None,
+        driving: Literal["idle", "back_to_back"] = "idle",
+    ) -> Result:
+        """Execute all images on spikes, bit for bit, with the host between them.
+
+        Parameters
+        ----------
+        spikes, record, threads, progress, driving
+            As for `nm_backends.program.Program.run`.
+
+        Returns
+        -------
+        Result
+            Counters are sums over the chips (``cycles``: over the levels, of the slowest chip of
+            each); those of chip 0 are ``chip0:events_in`` and so on, spikes carried from chip 0 to
+            chip 2 are ``link:0->2``, those of the input ``link:in->0``. ``metadata["links"]`` sums
+            them up, with ``metadata["reprogramming"]`` where one chip is all in turn.
+        """
+        from nm_backends.run import run_program
+        from nm_backends.system.running import SystemRunner
+
+        runner, program = SystemRunner(self), cast(Program, self)  # all that it asks is here, too
+        return run_program(program, spikes, record, threads, progress, driving, runner)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all programs to one ``.nmb`` file; see `nm_backends.load`."""
+        from nm_backends.system.artifact import save
+
+        save(self, path)
+
+    def export(
+        self,
+        directory: str | os.PathLike[str],
+        spikes: Any = None,
+        targets: Any = None,
+        learning: Any = None,
+    ) -> list[Path]:
+        """Write what programs and drives the chips: a directory for each, and ``routes.csv``."""
+        from nm_backends.system.exporting import export
+
+        if targets is not None or learning is not None:
+            raise self._frozen()
+        return export(self, directory, spikes)
+
+    def learn(self, *arguments: Any, **options: Any) -> Any:
+        """Systems do not learn: this says so."""
+        raise self._frozen()
+
+    def session(self, *arguments: Any, **options: Any) -> Any:
+        """Systems are not run step by step by users: this says so."""
+        raise UserError(
+            f"session: this program is for {self.chips} chips and is run as a whole", "program.run"
+        )
+
+    def _frozen(self) -> UserError:
+        return UserError(
+            "several chips do not learn together: the rule of a chip knows its own neurons only",
+            "compile for one chip to learn",
+        )
+
+    def __str__(self) -> str:
+        from nm_backends.system.text import system_text
+
+        return system_text(self)

@@ -1,0 +1,259 @@
+"""All chips of a system, and the host between them.
+
+Chips that hear each other only forwards run one after the other, each over the whole time and all
+samples at once. Chips in a loop (a recurrent layer that was cut) go step by step, all samples at
+once: a call per chip and step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nm_backends.errors import UserError
+from nm_backends.lowering.cycles import grouped
+from nm_backends.registry import get_backend
+from nm_backends.result import Estimate, RawRun
+from nm_backends.system.pieces import fed, source_of
+
+if TYPE_CHECKING:
+    from nm_backends.system.program import Part, System
+
+__all__ = ["SystemRunner", "chip_inputs", "link_pairs", "loops", "programming_words"]
+
+
+class SystemRunner:
+    """Stands where the backend of a single chip stands in `nm_backends.run`."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.backend = get_backend(system.chip)
+        self.spec = self.backend.spec
+        self.links = link_pairs(system)
+        self.drivings = getattr(self.backend, "drivings", ("idle",))
+
+    def execute(
+        self,
+        system: System,
+        spikes: np.ndarray,
+        record: Sequence[str],
+        threads: int | None,
+        **how: Any,
+    ) -> RawRun:
+        """Run all chips on counts uint8 ``[time, batch, channels of all inputs]``."""
+        sent = _split_inputs(system, spikes)
+        membranes: dict[str, np.ndarray] = {}
+        counters: list[dict[str, np.ndarray]] = [{} for _ in system.parts]
+        for group in loops(system):
+            if len(group) > 1 or (group[0], group[0]) in self.links:
+                self._stepwise(group, sent, membranes if record else None, counters, how)
+                continue
+            part = system.parts[group[0]]
+            given = fed(part.program.network, system.network, sent)
+            raw = self.backend.execute(part.program, given, record, threads, **how)
+            for name, index in part.neurons.items():
+                _put(sent, system, name, index, raw.layers[name])
+                if name in raw.membranes:
+                    _put(membranes, system, name, index, raw.membranes[name])
+            counters[group[0]] = raw.counters
+        layers = {p.name: sent[p.name] for p in system.network.neurons}
+        return RawRun(layers, membranes, self._totals(counters, sent))
+
+    def estimate(self, counters: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Return energy and latency of the chips; what the host takes is not known."""
+        chips = range(len(self.system.parts))
+        of = [self.backend.estimate(_of_chip(counters, i)) for i in chips]
+        found: dict[str, Any] = {"links": _links(counters)}
+        energies = [e["energy"] for e in of if e.get("energy") is not None]
+        if len(energies) == len(of):
+            text = f"sum over {len(of)} chips, but while they wait, of {energies[0].formula}"
+            found["energy"] = _summed(energies, text)
+        else:
+            found["energy_note"] = of[0].get("energy_note", "")
+        found["links_note"] = "no figures for the energy and time of links: the host is yours"
+        latencies = [e["latency"] for e in of if e.get("latency") is not None]
+        if len(latencies) == len(of):
+            slowest = [
+                max((latencies[i] for i in level), key=lambda e: e.mean)
+                for level in _by_level(self.system)
+            ]
+            text = "sum over layers of the slowest chip, without the host: " + slowest[0].formula
+            found["latency"] = _summed(slowest, text)
+        if self.system.shared:
+            found["reprogramming"] = programming_words(self.system)
+        return found
+
+    def _stepwise(
+        self,
+        group: list[int],
+        sent: dict[str, np.ndarray],
+        membranes: dict[str, np.ndarray] | None,
+        counters: list[dict[str, np.ndarray]],
+        how: Mapping[str, Any],
+    ) -> None:
+        """Run chips that hear each other, all samples at once, a step at a time."""
+        if how:
+            raise UserError(
+                "driving: chips in a loop are driven idle, step by step", "leave driving out"
+            )
+        system, parts = self.system, [self.system.parts[i] for i in group]
+        steps, batch = next(iter(sent.values())).shape[:2]
+        if steps == 0 or batch == 0:
+            raise UserError("no steps or no samples: chips in a loop have nothing to run")
+        for part in parts:
+            for name in part.neurons:
+                sent.setdefault(name, np.zeros((steps, batch, _size(system, name)), np.uint8))
+        open_session = getattr(self.backend, "open_session", None)
+        if open_session is None:
+            raise UserError(f"{system.chip!r} is not run step by step: chips in a loop cannot run")
+        sessions = [open_session(part.program, batch, None) for part in parts]
+        for t in range(steps):
+            for part, session in zip(parts, sessions, strict=True):
+                spikes = session.step(_now(part, system, sent, t), None)
+                for name, index in part.neurons.items():
+                    sent[name][t][:, index] = spikes[name]
+                if membranes is not None:
+                    for name, values in session.membranes().items():
+                        whole = _room(membranes, system, name, steps, values)
+                        whole[t][:, part.neurons[name]] = values
+        for i, session in zip(group, sessions, strict=True):
+            counters[i] = session.counters()
+
+    def _totals(
+        self, chips: list[dict[str, np.ndarray]], sent: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Return sums over chips, those of each chip, and what went over each link."""
+        found: dict[str, np.ndarray] = {}
+        for counters in chips:
+            for name, values in counters.items():
+                if name != "cycles":
+                    found[name] = found[name] + values if name in found else values.copy()
+        slowest = [
+            np.max([chips[i]["cycles"] for i in at], axis=0) for at in _by_level(self.system)
+        ]
+        found["cycles"] = np.sum(np.array(slowest), axis=0)
+        for i, counters in enumerate(chips):
+            found |= {f"chip{i}:{name}": values for name, values in counters.items()}
+        return found | _carried(self.links, sent)
+
+
+def loops(system: System) -> list[list[int]]:
+    """Return the parts in groups that hear each other, each after those that it hears."""
+    names = [str(i) for i in range(len(system.parts))]
+    pairs = [(p, q) for p, q in link_pairs(system) if p >= 0]
+    return [sorted(map(int, group)) for group in grouped(names, pairs)]
+
+
+def link_pairs(system: System) -> dict[tuple[int, int], dict[str, np.ndarray]]:
+    """Return which part hears which (-1: the input), and by which neurons of each population."""
+    found: dict[tuple[int, int], dict[str, np.ndarray]] = {}
+    for q, part in enumerate(system.parts):
+        for name, heard in _heard(part, system).items():
+            if system.network.populations[name].is_input:
+                found.setdefault((-1, q), {})[name] = np.flatnonzero(heard)
+                continue
+            for p, other in enumerate(system.parts):
+                if name in other.neurons and (which := other.neurons[name])[heard[which]].size:
+                    found.setdefault((p, q), {})[name] = which[heard[which]]
+    return found
+
+
+def _heard(part: Part, system: System) -> dict[str, np.ndarray]:
+    """Return which neurons of which populations a part listens to."""
+    found: dict[str, np.ndarray] = {}
+    for projection in part.program.network.projections:
+        name, _ = source_of(projection.pre, system.network)
+        there = np.diff(projection.weights.indptr) > 0
+        found[name] = found[name] | there if name in found else there
+    return {name: there for name, there in found.items() if there.any()}
+
+
+def _carried(
+    links: Mapping[tuple[int, int], dict[str, np.ndarray]], sent: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return spikes per sample on every link: once each, however many events they become."""
+    found = {}
+    for (p, q), neurons in sorted(links.items()):
+        spikes = [
+            sent[name][:, :, which].sum(axis=(0, 2), dtype=np.int64)
+            for name, which in neurons.items()
+        ]
+        found[f"link:{'in' if p < 0 else p}->{q}"] = np.sum(spikes, axis=0)
+    return found
+
+
+def _links(counters: Mapping[str, np.ndarray]) -> dict[str, int]:
+    head = "link:"
+    return {n.removeprefix(head): int(v.sum()) for n, v in counters.items() if n.startswith(head)}
+
+
+def _of_chip(counters: Mapping[str, np.ndarray], chip: int) -> dict[str, np.ndarray]:
+    head = f"chip{chip}:"
+    return {n.removeprefix(head): v for n, v in counters.items() if n.startswith(head)}
+
+
+def _by_level(system: System) -> list[list[int]]:
+    """Return the parts of every level; one after the other where one chip is all of them."""
+    if system.shared:
+        return [[i] for i in range(len(system.parts))]
+    at = [part.level for part in system.parts]
+    return [[i for i, one in enumerate(at) if one == level] for level in sorted(set(at))]
+
+
+def _summed(estimates: Sequence[Estimate], formula: str) -> Estimate:
+    total = np.sum(np.array([e.value for e in estimates]), axis=0)
+    first = estimates[0]
+    return Estimate(total, first.unit, formula, first.source, first.status)
+
+
+def programming_words(system: System) -> dict[str, int]:
+    """Return what it takes to program one chip as each part once: SPI words and bits."""
+    backend = get_backend(system.chip)
+    words = sum(
+        len(sent.words) for p in system.parts for sent in backend.write_stream(p.program.image)
+    )
+    return {"spi_words": words, "spi_bits": words * backend.spec.spi_bits}
+
+
+def chip_inputs(system: System, spikes: np.ndarray) -> list[np.ndarray]:
+    """Return what every chip is given for input counts: uint8 ``[time, batch, channels]`` each."""
+    raw = SystemRunner(system).execute(system, spikes, (), None)
+    sent = _split_inputs(system, spikes) | raw.layers
+    return [fed(part.program.network, system.network, sent) for part in system.parts]
+
+
+def _split_inputs(system: System, spikes: np.ndarray) -> dict[str, np.ndarray]:
+    inputs = system.network.inputs
+    edges = np.cumsum([p.size for p in inputs])[:-1]
+    return {p.name: part for p, part in zip(inputs, np.split(spikes, edges, axis=2), strict=True)}
+
+
+def _now(part: Part, system: System, sent: Mapping[str, np.ndarray], t: int) -> np.ndarray:
+    """Return the input counts of a part in one step, uint8 ``[batch, channels]``."""
+    counts = []
+    for population in part.program.network.inputs:
+        name, late = source_of(population.name, system.network)
+        whole = sent[name]
+        counts.append(whole[t - late] if t >= late else np.zeros_like(whole[0]))
+    return np.ascontiguousarray(np.concatenate(counts, axis=1), np.uint8)
+
+
+def _size(system: System, name: str) -> int:
+    return system.network.populations[name].size
+
+
+def _room(
+    store: dict[str, np.ndarray], system: System, name: str, steps: int, values: np.ndarray
+) -> np.ndarray:
+    if name not in store:
+        store[name] = np.zeros((steps, values.shape[-2], _size(system, name)), values.dtype)
+    return store[name]
+
+
+def _put(
+    store: dict[str, np.ndarray], system: System, name: str, index: np.ndarray, values: np.ndarray
+) -> None:
+    """Write what a piece of a population did, ``[time, batch, piece]``, where it belongs."""
+    _room(store, system, name, len(values), values)[:, :, index] = values

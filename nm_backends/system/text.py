@@ -1,0 +1,41 @@
+"""A system as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nm_backends.tables import table
+
+if TYPE_CHECKING:
+    from nm_backends.system.program import Part, System
+
+__all__ = ["system_text"]
+
+
+def system_text(system: System) -> str:
+    """Return who is where, how full the chips are, and what was chosen and measured."""
+    how = "in turn on one" if system.shared else f"on {system.chips} chips"
+    names = list(dict.fromkeys(r.name for p in system.parts for r in p.program.resources))
+    first = "program" if system.shared else "chip"
+    head = (first, "layer", "holds", *names, "inputs without a row")
+    rows = [_row(i, part, names) for i, part in enumerate(system.parts)]
+    lines = [f"{system.network.source} {how} ({system.chip})", "", *table(head, rows)]
+    said = {k: v for k, v in system.metadata.items() if isinstance(v, (str, bool, int, float))}
+    if said:
+        lines += ["", "; ".join(f"{name.replace('_', ' ')}: {v}" for name, v in said.items())]
+    return "\n".join(lines)
+
+
+def _row(number: int, part: Part, names: list[str]) -> tuple[str, ...]:
+    used = {r.name: f"{r.used:,} of {r.available:,}" for r in part.program.resources}
+    hosted = part.program.metadata.get("inputs_without_a_row", 0)
+    holds = " ".join(f"{name}[{_span(index.tolist())}]" for name, index in part.neurons.items())
+    return (
+        str(number), str(part.level), holds, *(used.get(name, "") for name in names), str(hosted),
+    )  # fmt: skip
+
+
+def _span(index: list[int]) -> str:
+    if index == list(range(index[0], index[-1] + 1)):
+        return f"{index[0]}..{index[-1]}"
+    return f"{len(index)} of {index[0]}..{index[-1]}"
