@@ -26,7 +26,7 @@ from nm_backends.system.exporting import read_routes
 from nm_backends.system.pieces import piece, source_of
 
 PLAIN = nmb.CompileOptions(order="ascending", scale="maxabs", row_pairs="never", settle="never")
-each_chip = pytest.mark.parametrize("name", ("odin", "tinyodin"))
+each_chip = pytest.mark.parametrize("name", ["odin", "tinyodin"])
 
 
 class Small:
