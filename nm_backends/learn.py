@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nm_backends.network import Population
     from nm_backends.program import Program
 
-__all__ = ["Learner", "Score", "epochs_learned", "learn_program", "spiking_score"]
+__all__ = ["Learner", "Score", "count_epoch", "epochs_learned", "learn_program", "spiking_score"]
 
 _LEARNED = "epochs_learned"  # in the program's metadata, so that it is saved
 
@@ -102,7 +102,7 @@ def learn_program(
             done = epochs_learned(program)
             order = _order(counts.shape[1], shuffle, done)
             lost = learner.epoch(counts[:, order], taught[:, order], advance)
-            program.metadata[_LEARNED] = done + 1
+            count_epoch(program)
             note(lost)
     return history
 
@@ -111,6 +111,11 @@ def epochs_learned(program: Program) -> int:
     """Return how many passes a program has learned, over all calls and before it was saved."""
     done = program.metadata.get(_LEARNED, 0)
     return done if isinstance(done, int) else 0
+
+
+def count_epoch(program: Program) -> None:
+    """Note in a program that it has learned for one more pass."""
+    program.metadata[_LEARNED] = epochs_learned(program) + 1
 
 
 def spiking_score(

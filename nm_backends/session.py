@@ -30,6 +30,8 @@ class ChipSession(Protocol):
     """Whether synapses may change; setting it goes on with the neurons at rest."""
     taught: Population | None
     """The population that targets are for, where the chip learns."""
+    takes_values: bool
+    """Whether targets may be values in the user's units, rather than labels only."""
 
     def reset(self) -> None:
         """Put neurons and inputs at rest, as at the start of a sample; what was learned stays."""
@@ -44,7 +46,8 @@ class ChipSession(Protocol):
             Input spikes uint8 ``[batch, channels]``.
         targets
             While it learns: what the teacher says of each neuron of ``taught``, int8
-            ``[batch, size]``, 1: it should fire, 0: it should not, -1: nothing. None: no teacher.
+            ``[batch, size]``, 1: it should fire, 0: it should not, -1: nothing; or, where the chip
+            ``takes_values``, values float64 ``[batch, size]``. None: no teacher.
 
         Returns
         -------
@@ -54,11 +57,18 @@ class ChipSession(Protocol):
         ...
 
     def membranes(self) -> dict[str, np.ndarray]:
-        """Return the membranes now, by population ``[batch, size]``, in chip units."""
+        """Return the membranes now, by population ``[batch, size]``, in chip units.
+
+        Those of populations that do not spike are in the user's units.
+        """
         ...
 
     def counters(self) -> dict[str, np.ndarray]:
         """Return what was counted since the last reset, as in `nm_backends.result.RawRun`."""
+        ...
+
+    def decisions(self) -> dict[str, np.ndarray]:
+        """Return what else the chip says about the samples, as in `nm_backends.result.RawRun`."""
         ...
 
     def image(self) -> Image:
@@ -111,7 +121,8 @@ class Session:
         targets
             For a session that learns: the label (or ``[batch]``) of the neuron that should fire;
             or for each neuron 1 (it should fire), 0 (it should not) or -1 (nothing is said),
-            ``[*shape]`` or ``[batch, *shape]``. None: nothing is said of any.
+            ``[*shape]`` or ``[batch, *shape]``; or, on a chip that learns the course of its outputs
+            (ReckOn), floats: their values. None: nothing is said of any.
 
         Returns
         -------
@@ -140,6 +151,11 @@ class Session:
     def counters(self) -> dict[str, np.ndarray]:
         """What was counted since the last reset, ``[batch]`` each (``[1]`` without a batch)."""
         return self._chip.counters()
+
+    @property
+    def decisions(self) -> dict[str, np.ndarray]:
+        """What the chip itself decided since the last reset, such as its ``label``, ``[batch]``."""
+        return self._chip.decisions()
 
     @property
     def learning(self) -> bool:
@@ -186,7 +202,10 @@ class Session:
             raise UserError("session: targets are given, but the chip does not learn")
         if not self.learning:
             return None
-        return _wanted(np.asarray(targets), self.batch or 1, self.taught)
+        given = np.asarray(targets.detach() if hasattr(targets, "detach") else targets)
+        if given.dtype.kind == "f" and self._chip.takes_values:
+            return _values(given, self.batch or 1, self.taught)
+        return _wanted(given, self.batch or 1, self.taught)
 
     def _shaped(self, name: str, values: np.ndarray) -> np.ndarray:
         shaped = values.reshape(-1, *self.program.network.populations[name].shape)
@@ -236,3 +255,12 @@ def _wanted(targets: np.ndarray, batch: int, taught: Population) -> np.ndarray:
             f"[{batch}, {taught.size}]"
         )
     return np.sign(targets.reshape(batch, taught.size).astype(np.int64)).astype(np.int8)
+
+
+def _values(targets: np.ndarray, batch: int, taught: Population) -> np.ndarray:
+    """Return targets as float64 ``[batch, size]``."""
+    if targets.size != batch * taught.size:
+        raise UserError(
+            f"targets: shape {list(targets.shape)}, expected values [{batch}, {taught.size}]"
+        )
+    return targets.reshape(batch, taught.size).astype(np.float64)

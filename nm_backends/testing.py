@@ -299,6 +299,8 @@ def steps_are_the_run(chip: str) -> None:
                 _same(membranes, result.membranes[name][step], f"membranes of step {step}, {name}")
         for name, counted in result.counters.items():
             _same(session.counters[name], counted, f"counters[{name}]")
+        for name, said in session.decisions.items():
+            _same(said, result.metadata[name], f"decision {name}")
 
 
 @_case

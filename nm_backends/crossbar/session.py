@@ -42,6 +42,7 @@ class CrossbarSession:
     """
 
     taught: Population | None = None
+    takes_values = False
 
     def __init__(self, chip: CrossbarChip, program: Program, batch: int) -> None:
         self.chip, self.program, self.batch = chip, program, batch
@@ -88,6 +89,10 @@ class CrossbarSession:
         if not totals:
             return {}
         return totals | dropped_by_node(self.program, totals.pop(BY_ADDRESS))
+
+    def decisions(self) -> dict[str, np.ndarray]:
+        """Return nothing: these chips only spike."""
+        return {}
 
     def image(self) -> Image:
         """Return the image that the session was opened with."""

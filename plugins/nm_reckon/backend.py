@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nm_backends.result import RawRun
     from nm_backends.rules import Report
     from nm_backends.trace import TraceVerdict
+    from nm_reckon.session import ReckonSession
     from nm_reckon.training import Trainer
 
 __all__ = ["BACKEND", "ReckonBackend"]
@@ -69,6 +70,16 @@ class ReckonBackend:
         from nm_reckon.training import Trainer
 
         return Trainer(program, ReckonLearning.of(options))
+
+    def open_session(self, program: Program, batch: int, learning: Any = None) -> ReckonSession:
+        """Return as many chips as there are samples, or one that learns, to be run step by step."""
+        if learning is not None:
+            from nm_reckon.learning_session import LearningSession
+
+            return LearningSession(program, batch, learning)
+        from nm_reckon.session import ReckonSession
+
+        return ReckonSession(program, batch)
 
     def weights_of(self, program: Program, node: str) -> np.ndarray:
         """Return the weights of a node as the image holds them, float64 ``[outputs, inputs]``."""

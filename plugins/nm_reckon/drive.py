@@ -101,6 +101,30 @@ class Drive:
                 sent[due, i] = True if source == BIAS else spikes[: due.size, source] > 0
         return sent
 
+    def sent(self, past: np.ndarray, now: int, ticks: np.ndarray) -> np.ndarray:
+        """Return which input is sent in which tick, as far as steps are known.
+
+        Parameters
+        ----------
+        past
+            Spikes of the last steps, bool ``[depth, batch, channels]``; step ``t`` at ``t % depth``.
+        now
+            The last step that is known.
+        ticks
+            Ticks, ``[ticks]``.
+
+        Returns
+        -------
+        numpy.ndarray
+            bool ``[ticks, batch, inputs]``.
+        """
+        channel = self.layout["event_channel"]
+        step, rest = np.divmod(ticks[:, None] - self.layout["event_shift"], self.each)
+        due = (rest == 0) & (step >= 0) & (step <= now)
+        due &= (channel != START) | (step == 0)
+        spikes = past[step % len(past), :, np.maximum(channel, 0)] | (channel < 0)[:, None]
+        return np.asarray((spikes & due[:, :, None]).transpose(0, 2, 1))
+
     def votes(self, steps: int) -> np.ndarray:
         """Return the pin ``INFER_ACC`` at each tick, uint8."""
         last = int(self.layout["vote_steps"][0])

@@ -10,10 +10,11 @@ import numpy as np
 
 from nm_backends.eventcore.words import extract
 from nm_backends.image import Image
-from nm_backends.network import Network, Population
+from nm_backends.network import Network
 from nm_backends.result import RawRun
 from nm_reckon.drive import Drive
-from nm_reckon.spec import NEURON_FIELDS, SPEC
+from nm_reckon.reading import Reading, counted, decided, split
+from nm_reckon.spec import NEURON_FIELDS
 
 if TYPE_CHECKING:
     from nm_backends.program import Program
@@ -59,19 +60,14 @@ def execute(
         program.image, program.layout, network, spikes,
         membrane="membrane" in record, threads=threads, continuous=driving == "continuous",
     )  # fmt: skip
-    fire, read = _groups(network)
-    membranes = {} if done.membranes is None else _split(fire, done.membranes)
-    seconds = done.counters["cycles"] / SPEC.quantities["f_clk"].value
-    decisions = {"label": done.votes.argmax(axis=1), "votes": done.votes}
-    if network.discretisation.dt is not None:
-        with np.errstate(invalid="ignore"):  # no steps take no time
-            decisions["real_time_factor"] = len(spikes) * network.discretisation.dt / seconds
+    reading = Reading.of(program.layout, network)
+    membranes = {} if done.membranes is None else split(reading.fire, done.membranes)
     return RawRun(
-        _split(fire, done.fired),
+        split(reading.fire, done.fired),
         membranes,
         done.counters,
-        _split(read, done.potentials),
-        decisions,
+        split(reading.read, done.potentials),
+        decided(program, done.votes, done.counters["cycles"], len(spikes)),
     )
 
 
@@ -119,11 +115,8 @@ def _run_part(
     samples = list(drive.samples(spikes)) if len(spikes) else []
     logs = _logs(image, samples, membrane, threads, chip)
     steps, batch, _ = spikes.shape
-    fire, read = _groups(network)
-    lags = dict(zip((p.name for p in network.neurons), drive.layout["lag"].tolist(), strict=True))
-    when = np.repeat([lags[p.name] for p in fire], [p.size for p in fire]).astype(np.int64)
-    shown = np.repeat([lags[p.name] for p in read], [p.size for p in read]).astype(np.int64)
-    address = drive.layout["address"][: when.size]
+    reading = Reading.of(drive.layout, network)
+    when, shown, address = reading.lag, reading.shown, reading.address
     at = drive.at(steps, 0)[:, None]
     fired = np.zeros((steps, batch, when.size), np.uint8)
     potentials = np.zeros((steps, batch, shown.size))
@@ -134,13 +127,12 @@ def _run_part(
         if membranes is not None:
             membranes[:, s] = _membranes(log.mem_ready)[at + when, address]
     if membranes is not None:
-        membranes = _after_reset(image, membranes, fired, address)
+        membranes = reading.after_reset(image, membranes, fired)
     votes = np.zeros((batch, 16), np.int64)
     for s, log in enumerate(logs):
         votes[s] = log.winner_count[-1]
-    scale = drive.layout["out_scale"]
     counters = _counters(samples, logs, batch) | {"dropped": drive.merged(spikes)}
-    return Outcome(fired, potentials / scale, votes, membranes, counters)
+    return Outcome(fired, potentials / reading.scale, votes, membranes, counters)
 
 
 def _logs(
@@ -168,39 +160,11 @@ def _membranes(memory: np.ndarray) -> np.ndarray:
     return np.asarray(both.reshape(len(memory), -1))
 
 
-def _after_reset(
-    image: Image, membranes: np.ndarray, fired: np.ndarray, address: np.ndarray
-) -> np.ndarray:
-    """Show the reset of a step at its end; the chip does it at the start of the next tick.
-
-    A reset by subtraction belongs to the next step in the model, too.
-    """
-    return np.where(fired, 0, membranes) if image.registers["SPI_RST_MODE"] else membranes
-
-
 def _counters(samples: list[Sample], logs: list[SampleLog], batch: int) -> dict[str, np.ndarray]:
-    each = {name: int(SPEC.quantities[name].value) for name in ("cycles_tick", "cycles_event")}
     columns = np.zeros((6, batch), np.int64)
     for s, (sample, log) in enumerate(zip(samples, logs, strict=True)):
-        events = int(np.size(sample.ev_tick))
-        waits = each["cycles_tick"] * sample.ticks + each["cycles_event"] * events
         columns[:, s] = (
-            events, log.out_data.size, log.sops, log.busy.sum() + waits, sample.ticks,
+            np.size(sample.ev_tick), log.out_data.size, log.sops, log.busy.sum(), sample.ticks,
             log.spikes_fired,
         )  # fmt: skip
-    names = ("events_in", "events_out", "sops", "cycles", "ticks", "spikes")
-    return dict(zip(names, columns, strict=True))
-
-
-def _groups(network: Network) -> tuple[list[Population], list[Population]]:
-    neurons = network.neurons
-    return [p for p in neurons if p.spiking], [p for p in neurons if not p.spiking]
-
-
-def _split(populations: list[Population], values: np.ndarray) -> dict[str, np.ndarray]:
-    """Cut ``[time, batch, neurons]`` into populations."""
-    found, first = {}, 0
-    for population in populations:
-        found[population.name] = values[:, :, first : first + population.size]
-        first += population.size
-    return found
+    return counted(*columns)

@@ -12,7 +12,7 @@ from nm_reckon.lfsr import CHUNK_BITS, CHUNKS, PAD
 
 __all__ = [
     "CHIP", "CYCLE_LOG", "LFSR_LOG", "MEMORY_LOG", "OUTPUT_LOG", "PLAN", "SPIKE_LOG", "STATE",
-    "TABLES", "TALLY", "TARGETS", "TICK",
+    "TABLES", "TALLY", "TARGETS", "TICK", "TRANSIENT",
 ]  # fmt: skip
 
 TABLES = np.dtype(
@@ -95,6 +95,8 @@ PLAN = np.dtype(
     [
         ("begin", np.int64),  # its first tick among those of all samples
         ("ticks", np.int64),
+        ("first", np.int64),  # tick to go on with, 0 where the sample begins, and the one before
+        ("stop", np.int64),  # which to stop: all of it, or a part of a sample that is under way
         ("event", np.int64),  # its first event
         ("label", np.int64),
         ("label_tick", np.int64),
@@ -142,9 +144,6 @@ STATE = np.dtype(
         ("output", np.int16, 16),
         ("votes", np.uint16, 16),
         ("target", np.int16, 16),
-        ("w_inp", np.int8, (256, 256)),
-        ("w_rec", np.int8, (256, 256)),
-        ("w_out", np.int8, (256, 16)),
         # generators: states of those that draw, then place, end of the cycle and its length
         ("draws", np.uint32, 3),
         ("place", np.int64, 13),
@@ -171,10 +170,17 @@ STATE = np.dtype(
         ("factor", np.int32, 16),
         ("above", np.int32, 16),  # recurrent traces above the floor
         ("pull", np.int32, (2, 16)),
+        # what only learning changes, behind everything else: see `TRANSIENT`
+        ("w_inp", np.int8, (256, 256)),
+        ("w_rec", np.int8, (256, 256)),
+        ("w_out", np.int8, (256, 16)),
     ],
     align=True,
 )
 """What a sample changes."""
+
+TRANSIENT = int((STATE.fields or {})["w_inp"][1])
+"""Bytes of a `STATE` that come before its weights."""
 
 SPIKE_LOG = np.dtype([("fired", np.uint8, 256)])
 OUTPUT_LOG = np.dtype([("leaked", np.int16, 16), ("ready", np.int16, 16), ("votes", np.uint16, 16)])

@@ -76,6 +76,7 @@ def _plan(samples: Sequence[Sample]) -> np.ndarray:
     events = np.array([np.size(sample.ev_tick) for sample in samples], np.int64)
     plan = np.zeros(len(samples), PLAN)
     plan["begin"], plan["ticks"] = np.cumsum(ticks) - ticks, ticks
+    plan["stop"] = ticks
     plan["event"] = np.cumsum(events) - events
     plan["label"] = [sample.label for sample in samples]
     plan["label_tick"] = [sample.label_tick for sample in samples]

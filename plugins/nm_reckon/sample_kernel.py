@@ -67,12 +67,11 @@ def _ask_target(c: Any, s: Any, k: Any) -> None:
 
 
 @kernel()
-def _begin(s: Any, p: Any) -> None:
+def _begin(s: Any) -> None:
     """Raise ``SAMPLE``."""
     s.live[:] = 1
     s.settled_step = s.settled_visit = s.got_label = 0
     s.votes[:] = 0
-    s.event = p.event
     tally = s.tally
     tally.busy[:] = 0
     tally.events = tally.spikes = tally.sops = tally.updates = 0
@@ -170,9 +169,13 @@ def _run_sample(
     spikes: np.ndarray, outputs: np.ndarray, lfsr: np.ndarray, cycles: np.ndarray,
     captured: np.ndarray, memory: np.ndarray,
 ) -> None:  # fmt: skip
-    """Run sample ``n``; functions called at every tick take records, not arrays (see `layout`)."""
+    """Run what is planned of sample ``n``.
+
+    Functions called at every tick take records, not arrays (see `layout`).
+    """
     shot, bus = n * captured.size, _first_byte(c, p, n)
-    for tick in range(p.ticks):
+    s.event = p.event
+    for tick in range(p.first, p.stop):
         g = p.begin + tick
         _begin_tick(s, p, tick)
         while s.event < ticks[g].events_end:
@@ -199,7 +202,7 @@ def _run_sample(
             if tick == 0:  # which does not step
                 _show(s, memory[shot].step)
             shot += 1
-        for k in range(s.on_bus):
+        for k in range(s.on_bus if out.size else 0):
             out[bus + s.tally.sent + k], out_tick[bus + s.tally.sent + k] = s.bus[k], tick
         s.tally.sent += s.on_bus
         if p.period and _is_late(c, s, p, tick):
@@ -236,16 +239,18 @@ def run_samples(
 ) -> int:  # fmt: skip
     """Run samples ``first..last - 1`` of a plan, one after the other.
 
-    See `packing.Packed` and `logs.Log` for the arrays.
+    See `packing.Packed` and `logs.Log` for the arrays. ``state`` is one record for all samples, or
+    one for each.
 
     Returns
     -------
     int
         How many were begun; in the last one the chip may have halted.
     """
-    s = state[0]
     for n in range(first, last):
-        _begin(s, plan[n])
+        s = state[n if state.size > 1 else 0]
+        if plan[n].first == 0:
+            _begin(s)
         _run_sample(
             tables[0], chip[0], s, plan[n], n, ticks, addresses, targets, out, out_tick, late,
             spikes, outputs, lfsr, cycles, captured, memory,

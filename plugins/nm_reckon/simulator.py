@@ -30,7 +30,7 @@ from nm_reckon.state import (
     tables,
 )
 
-__all__ = ["ReckonSimulator", "run_batch", "train"]
+__all__ = ["ReckonSimulator", "run_batch", "train", "usable_cores"]
 
 _REGISTERS = {register.name: register for register in SPEC.registers}
 
@@ -198,7 +198,7 @@ def run_batch(
     packed = samples if isinstance(samples, Packed) else pack(samples)
     simulator = ReckonSimulator(image)
     chip, fresh = simulator._ready(packed), simulator._state
-    threads = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
+    threads = threads or usable_cores()
     edges = np.unique(np.linspace(0, packed.plan.size, 4 * threads + 1).astype(int))
 
     def work(chunk: tuple[int, int]) -> list[SampleLog]:
@@ -219,6 +219,11 @@ def run_batch(
         with ThreadPoolExecutor(threads) as pool:
             parts = list(pool.map(work, chunks))
     return [log for part in parts for log in part]
+
+
+def usable_cores() -> int:
+    """Return how many threads run at once."""
+    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
 
 
 def train(

@@ -170,8 +170,16 @@ class Trainer:
             train(simulator, samples)
             if progress:
                 progress(part.stop - part.start)
-        self._store(simulator.image())
+        self.keep(simulator.image())
         return int(self.drive.merged(counts).sum())
+
+    def keep(self, learned: Image) -> None:
+        """Take over weights, generators, and the rounding that the weights are learned with."""
+        image = self.program.image
+        for name in self.matrices:
+            image.memories[f"{name}_weight"] = learned.memories[f"{name}_weight"]
+        for name in (*RESET_SEEDS, "SPI_EN_STOCH_ROUND"):
+            image.registers[name] = learned.registers[name]
 
     def weights(self) -> np.ndarray:
         """Return the weights that may change, int8, matrix by matrix."""
@@ -294,11 +302,3 @@ class Trainer:
     def _register(self, name: str) -> int:
         value = self.program.image.registers[name]
         return int(value)
-
-    def _store(self, learned: Image) -> None:
-        """Take over weights, generators, and the rounding that the weights are learned with."""
-        image = self.program.image
-        for name in self.matrices:
-            image.memories[f"{name}_weight"] = learned.memories[f"{name}_weight"]
-        for name in (*RESET_SEEDS, "SPI_EN_STOCH_ROUND"):
-            image.registers[name] = learned.registers[name]
