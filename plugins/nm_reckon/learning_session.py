@@ -87,7 +87,10 @@ class LearningSession(ReckonSession):
         self._clear()
 
     def step(self, counts: np.ndarray, targets: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """Run one step; while it learns, with a label, with values, or without a target."""
+        """Run one step; while it learns, with a label, with values, or without a target.
+
+        Values that all are NaN are none, and say that values will come.
+        """
         if self._learning:
             self._hear(targets)
         return super().step(counts)
@@ -122,10 +125,12 @@ class LearningSession(ReckonSession):
         values = targets.dtype.kind == "f"
         if values != self._regression:
             self._switch(values)
-        if values:
-            told = self._trainer.counts(targets[None], 1, 1)[0, 0]
-        else:
+        if not values:
             told = _label(targets[0])
+        elif np.isnan(targets).all():
+            told = np.zeros(0, np.int16)
+        else:
+            told = self._trainer.counts(targets[None], 1, 1)[0, 0]
         if told.size:
             self._told[self._steps], self._taught_yet = told, True
 

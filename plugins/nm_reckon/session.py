@@ -20,7 +20,7 @@ from nm_reckon.drive import Drive
 from nm_reckon.layout import TICK
 from nm_reckon.packing import Packed, pack
 from nm_reckon.reading import Reading, counted, decided, split
-from nm_reckon.spec import OUTPUTS
+from nm_reckon.spec import NEURONS, OUTPUTS
 from nm_reckon.stepwise import Chips, Ticks
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class ReckonSession:
         reading, state, batch = self._reading, self._chips.state, self.batch
         fired = log.spikes["fired"].reshape(batch, count, -1)[:, reading.lag, reading.address]
         # A membrane of lag 0 is that of the tick itself, where the chips are now.
-        later = log.memory["ready"][:, 0].reshape(batch, self._captured.size, -1)
+        later = log.memory["ready"][:, 0].reshape(batch, self._captured.size, NEURONS)
         now = np.where(state["dirty"], state["membrane"], 0)
         place = np.searchsorted(self._captured, reading.lag, side="right")
         membranes = np.concatenate([now[:, None], later], axis=1)[:, place, reading.address]
