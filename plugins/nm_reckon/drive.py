@@ -107,7 +107,8 @@ class Drive:
         Parameters
         ----------
         past
-            Spikes of the last steps, bool ``[depth, batch, channels]``; step ``t`` at ``t % depth``.
+            Spikes of the last steps, bool ``[depth, batch, channels]``, step ``t`` at
+            ``t % depth``.
         now
             The last step that is known.
         ticks

@@ -6,6 +6,8 @@ reference, and counting costs more than the step of a hundred neurons.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from nm_reckon.lfsr import CHUNK_BITS, CHUNKS, PAD
@@ -179,7 +181,8 @@ STATE = np.dtype(
 )
 """What a sample changes."""
 
-TRANSIENT = int((STATE.fields or {})["w_inp"][1])
+_FIELDS: Any = STATE.fields
+TRANSIENT: int = _FIELDS["w_inp"][1]
 """Bytes of a `STATE` that come before its weights."""
 
 SPIKE_LOG = np.dtype([("fired", np.uint8, 256)])

@@ -56,6 +56,8 @@ class ReckonSession:
 
     taught: Population | None = None
     takes_values = False
+    _steps: int
+    _shown: _Shown | None
 
     def __init__(self, program: Program, batch: int) -> None:
         self.program, self.batch = program, batch
@@ -90,10 +92,10 @@ class ReckonSession:
         present, ahead = ticks.parted(due + 1 - first)
         self._chips.go_on(present)
         log = self._chips.look_ahead(ahead, due + self._captured)
-        self._shown = self._seen(log, deepest + 1)
+        shown = self._shown = self._seen(log, deepest + 1)
         self._vote(log.outputs["votes"][deepest :: deepest + 1])
         self._steps += 1
-        return split(self._reading.fire, self._shown.fired)
+        return split(self._reading.fire, shown.fired)
 
     def membranes(self) -> dict[str, np.ndarray]:
         """Return membranes in chip units; potentials of what does not spike in the user's."""
@@ -113,8 +115,10 @@ class ReckonSession:
             return {}
         tally = self._shown.tally
         ticks = np.full(self.batch, self._drive.ticks(self._steps))
-        columns = [tally[name] for name in ("events", "sent", "sops")]
-        found = counted(*columns, tally["busy"].sum(axis=1), ticks, tally["spikes"])
+        found = counted(
+            tally["events"], tally["sent"], tally["sops"], tally["busy"].sum(axis=1), ticks,
+            tally["spikes"],
+        )  # fmt: skip
         return found | {"dropped": self._merged.copy()}
 
     def decisions(self) -> dict[str, np.ndarray]:
@@ -150,7 +154,7 @@ class ReckonSession:
         self._merged = np.zeros(self.batch, np.int64)
         self._votes = np.zeros((self.batch, OUTPUTS), np.int64)
         self._ballots: deque[np.ndarray] = deque()
-        self._shown: _Shown | None = None
+        self._shown = None
         self._steps = 0
 
     def _ticks(self, first: int, count: int) -> Ticks:

@@ -10,7 +10,15 @@ import numpy as np
 
 from nm_backends.image import Image
 from nm_reckon.layout import (
-    CYCLE_LOG, LFSR_LOG, MEMORY_LOG, OUTPUT_LOG, PLAN, SPIKE_LOG, STATE, TALLY, TARGETS,
+    CYCLE_LOG,
+    LFSR_LOG,
+    MEMORY_LOG,
+    OUTPUT_LOG,
+    PLAN,
+    SPIKE_LOG,
+    STATE,
+    TALLY,
+    TARGETS,
     TRANSIENT,
 )  # fmt: skip
 from nm_reckon.logs import Log
