@@ -81,6 +81,12 @@ class ReckonBackend:
 
         return ReckonSession(program, batch)
 
+    def requantise(self, program: Program, network: Network) -> Program:
+        """Return ``program`` with the weights and biases of ``network``."""
+        from nm_reckon.requantise import requantise
+
+        return requantise(program, network)
+
     def weights_of(self, program: Program, node: str) -> np.ndarray:
         """Return the weights of a node as the image holds them, float64 ``[outputs, inputs]``."""
         from nm_reckon.readback import weights_of

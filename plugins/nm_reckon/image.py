@@ -12,14 +12,15 @@ from nm_reckon.spec import (
     INPUTS,
     NEURON_FIELDS,
     NEURONS,
-    OUTPUTS,
     RESET_SEEDS,
     SPEC,
 )
 
-__all__ = ["input_weights", "output_weights", "pack_integers", "recurrent_weights", "sizes"]
+__all__ = [
+    "input_weights", "neuron_words", "output_weights", "pack_integers", "recurrent_weights",
+    "sizes", "store_weights",
+]  # fmt: skip
 
-_OUT_ROWS = 2 * NEURONS  # words of the output memory; the upper half is not used
 _NEVER = SPEC.threshold.maximum
 
 
@@ -34,15 +35,6 @@ def pack_integers(integers: Integers, probes: np.ndarray, label_only: bool) -> I
         Whether the chip sends its label at the end of a sample, rather than its output membranes
         in every tick.
     """
-    place = integers.place
-    w_in = np.zeros((INPUTS, NEURONS), np.int8)
-    w_rec = np.zeros((NEURONS, NEURONS), np.int8)
-    w_out = np.zeros((_OUT_ROWS, OUTPUTS), np.int8)
-    w_in[np.ix_(np.arange(len(integers.w_in)), place)] = integers.w_in
-    w_rec[np.ix_(place, place)] = integers.w_rec
-    w_out[np.ix_(place, np.arange(integers.w_out.shape[1]))] = integers.w_out
-    w_out[place[probes], np.arange(probes.size)] = 1
-    inputs, neurons, outputs = sizes(integers, probes.size)
     registers = {register.name: 0 for register in SPEC.registers}
     registers |= RESET_SEEDS
     registers |= {
@@ -54,19 +46,36 @@ def pack_integers(integers: Integers, probes: np.ndarray, label_only: bool) -> I
         "SPI_KAPPA": integers.kappa,
         "SPI_SEND_PER_TIMESTEP": int(not label_only),
         "SPI_SEND_LABEL_ONLY": int(label_only),
-        "SPI_NUM_INP_NEUR": inputs - 1,
-        "SPI_NUM_REC_NEUR": neurons - 1,
-        "SPI_NUM_OUT_NEUR": outputs - 1,
     }
-    words, most_significant = _neuron_words(integers)
-    return Image(
-        {
-            "neuron": words,
-            "input_weight": w_in.view(np.uint8).reshape(-1, 16),
-            "recurrent_weight": w_rec.view(np.uint8).reshape(-1, 16),
-            "output_weight": w_out.view(np.uint8),
-        },
+    words, most_significant = neuron_words(integers)
+    image = Image(
+        {m.name: np.zeros((m.words, m.width // 8), np.uint8) for m in SPEC.memories},
         {**registers, "SPI_ALPHA_CONF": most_significant},
+    )
+    image.memories["neuron"] = words
+    store_weights(image, integers, probes)
+    return image
+
+
+def store_weights(image: Image, integers: Integers, probes: np.ndarray) -> None:
+    """Put weights, and the sizes of the network, into an image; what it does not use stays.
+
+    Parameters
+    ----------
+    probes
+        As for `pack_integers`.
+    """
+    place, memories = integers.place, image.memories
+    w_in = memories["input_weight"].reshape(INPUTS, NEURONS).view(np.int8)
+    w_rec = memories["recurrent_weight"].reshape(NEURONS, NEURONS).view(np.int8)
+    w_out = memories["output_weight"].view(np.int8)
+    w_in[np.ix_(np.arange(len(integers.w_in)), place)] = integers.w_in
+    w_rec[np.ix_(place, place)] = integers.w_rec
+    w_out[np.ix_(place, np.arange(integers.w_out.shape[1]))] = integers.w_out
+    w_out[place[probes], np.arange(probes.size)] = 1
+    inputs, neurons, outputs = sizes(integers, probes.size)
+    image.registers.update(
+        SPI_NUM_INP_NEUR=inputs - 1, SPI_NUM_REC_NEUR=neurons - 1, SPI_NUM_OUT_NEUR=outputs - 1
     )
 
 
@@ -93,7 +102,7 @@ def output_weights(image: Image) -> np.ndarray:
     return image.memories["output_weight"][:NEURONS].view(np.int8)
 
 
-def _neuron_words(integers: Integers) -> tuple[np.ndarray, np.ndarray]:
+def neuron_words(integers: Integers) -> tuple[np.ndarray, np.ndarray]:
     """Return the neuron memory and ``SPI_ALPHA_CONF``; words not in use can never fire."""
     count = NEURONS // 2
     words = np.zeros((count, 16), np.uint8)

@@ -25,7 +25,7 @@ from nm_reckon.spec import ALPHA_ONE, INPUTS, KAPPA_ONE, NEURONS, OUTPUTS, SPEC
 from nm_reckon.topology import Topology, topology
 from nm_reckon.trials import Target
 
-__all__ = ["map_network", "probed"]
+__all__ = ["fit_of", "map_network", "probed", "resources_of"]
 
 _CALIBRATION_SPIKES = 2_000_000  # input counts looked at; more samples are left out
 _PLAIN = 2  # ways that are tried with weights rounded one by one, too
@@ -67,8 +67,8 @@ def map_network(
     return Mapping(
         made.image,
         made.layout,
-        _resources(wired, made),
-        _fit(wired, made.integers, target, done),
+        resources_of(wired, made.integers, made.layout),
+        fit_of(wired, made.integers, target, done),
         report,
         _metadata(wired, made, target, done),
     )
@@ -135,8 +135,10 @@ def _best(
     return runs[best], tried[best]
 
 
-def _resources(wired: Topology, made: _Made) -> list[Resource]:
-    integers = made.integers
+def resources_of(
+    wired: Topology, integers: Integers, layout: dict[str, np.ndarray]
+) -> list[Resource]:
+    """Say what integers take of the chip."""
     synapses = sum(
         int(np.count_nonzero(w)) for w in (integers.w_in, integers.w_rec, integers.w_out)
     )
@@ -144,7 +146,7 @@ def _resources(wired: Topology, made: _Made) -> list[Resource]:
     found = [
         Resource("inputs", len(integers.w_in), INPUTS),
         Resource("neurons", neurons + neurons % 2, NEURONS),
-        Resource("outputs", max(wired.outputs, made.layout["probe"].size), OUTPUTS),
+        Resource("outputs", max(wired.outputs, layout["probe"].size), OUTPUTS),
         Resource("synapses", synapses, SPEC.synapses),
     ]
     if wired.schedule.relays:
@@ -152,7 +154,13 @@ def _resources(wired: Topology, made: _Made) -> list[Resource]:
     return found
 
 
-def _fit(wired: Topology, integers: Integers, target: Target | None, done: Outcome | None) -> Fit:
+def fit_of(
+    wired: Topology,
+    integers: Integers,
+    target: Target | None = None,
+    done: Outcome | None = None,
+) -> Fit:
+    """Compare a network with the integers that it became, and with what these did."""
     fits = {}
     shifts = integers.shifts  # weights are compared as the 8-bit numbers that they become
     asked = np.vstack([wired.w_in / (1 << shifts.winp), wired.w_rec / (1 << shifts.wrec)])

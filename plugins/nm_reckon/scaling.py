@@ -16,7 +16,10 @@ from nm_reckon.pairing import pair_up, partners
 from nm_reckon.spec import ALPHA_ONE, KAPPA_ONE, SPEC
 from nm_reckon.topology import Topology
 
-__all__ = ["Integers", "Peaks", "Shifts", "integers_of", "loss_of", "places", "ranked_shifts"]
+__all__ = [
+    "Integers", "Peaks", "Shifts", "integers_of", "loss_of", "places", "ranked_shifts",
+    "set_relays",
+]  # fmt: skip
 
 LARGEST = SPEC.membrane.maximum
 _SHIFTS = range(8)
@@ -149,7 +152,7 @@ def integers_of(
         place, w_in, w_rec, w_out, np.minimum(height[word], LARGEST), alpha,
         kappa_of(wired), scale[word] / wired.height, out_scale, shifts, subtracts,
     )  # fmt: skip
-    _set_relays(wired, made)
+    set_relays(wired, made)
     return made
 
 
@@ -268,7 +271,7 @@ def _outputs(wired: Topology, shift: int, peaks: Peaks) -> tuple[np.ndarray, np.
     return _rounded(column * scale).reshape(wired.w_out.shape), np.full(wired.outputs, scale[0])
 
 
-def _set_relays(wired: Topology, made: Integers) -> None:
+def set_relays(wired: Topology, made: Integers) -> None:
     """Let one event bring a relay exactly to its threshold."""
     shifts = made.shifts
     height = 1 << max(shifts.winp, shifts.wrec)
