@@ -84,9 +84,10 @@ class ChipProcess(AbstractProcess):
             raise UserError(f"sample_steps is {sample_steps!r}, expected None or 1 or more")
         session = program.session(learning=learning)  # says here, not there, what is wrong
         network, taught = program.network, session.taught
-        if not network.output.spiking:
+        silent = [p.name for p in network.neurons if not p.spiking]
+        if silent:
             raise UserError(
-                f"ChipProcess: the output {network.output.name!r} does not spike",
+                f"ChipProcess: {silent[0]!r} does not spike",
                 "run the program by itself: program.session",
             )
         self._program = program

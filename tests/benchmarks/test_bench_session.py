@@ -14,7 +14,7 @@ DATA = Path(nmb.__file__).parent / "data"
 
 
 @pytest.mark.parametrize("batch", [1, 32, 256])
-@pytest.mark.parametrize("chip", ["odin", "tinyodin"])
+@pytest.mark.parametrize("chip", ["odin", "reckon", "tinyodin"])
 def test_steps_of_the_digits_network(benchmark, chip, batch):
     conventions = nmb.Discretisation(framework="snntorch", dt=1e-3, reset="zero")
     program = nmb.compile(DATA / "digits.nir", chip, conventions)
