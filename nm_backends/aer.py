@@ -70,12 +70,16 @@ class SampleEvents:
         Output events in order: index of the causing input event in the sample, and address.
     pins
         Step to the pins that the host sets before its words, in order.
+    targets, answers
+        Step to the AER words that are targets: sent before its other words, and when the chip asks.
     """
 
     steps: list[np.ndarray]
     out_event: np.ndarray
     out_address: np.ndarray
     pins: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
+    targets: dict[int, list[int]] = field(default_factory=dict)
+    answers: dict[int, list[int]] = field(default_factory=dict)
 
     @property
     def out_step(self) -> np.ndarray:
@@ -128,9 +132,15 @@ class Lesson:
     plan
         The events, those of the teacher among them; samples are sent once and in their order.
     learned
-        The image after the last sample.
+        The image after the last sample: what the chip starts a second pass from.
+    memories
+        Names of those that learn.
+    runs_on
+        Whether the chip goes on from sample to sample and nothing is restored between them.
     """
 
     image: Image
     plan: EventPlan
     learned: Image
+    memories: tuple[str, ...]
+    runs_on: bool = False

@@ -31,7 +31,9 @@ def output_map(plan: EventPlan) -> Iterator[str]:
 def sample_streams(plan: EventPlan, restore: Sequence[Transaction]) -> Iterator[SampleStream]:
     """Yield what is sent for each sample; each begins with the initial state."""
     for number, sample in enumerate(plan.samples):
-        yield SampleStream(number, list(restore), sample.steps, sample.pins)
+        yield SampleStream(
+            number, list(restore), sample.steps, sample.pins, sample.targets, sample.answers
+        )
 
 
 def expected(plan: EventPlan) -> Iterator[str]:

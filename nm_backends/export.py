@@ -23,23 +23,29 @@ from nm_backends.artifact import ArtifactError, check_program, spec_fingerprint
 from nm_backends.container import load_json
 from nm_backends.errors import UserError
 from nm_backends.export_readme import readme
-from nm_backends.memory_files import memory_text, parse_memory, parse_registers, register_text
+from nm_backends.memory_files import (
+    LEARNED_REGISTERS,
+    learned_name,
+    memory_text,
+    parse_memory,
+    parse_registers,
+    register_text,
+)
 from nm_backends.run import refuse_learning
 from nm_backends.spikes import prepare
 from nm_backends.stream import SampleStream, aer_text, parse_aer, parse_spi, spi_bytes, spi_text
 
 if TYPE_CHECKING:
     from nm_backends.aer import EventPlan, Lesson
-    from nm_backends.chip import Backend
+    from nm_backends.chip import Backend, ChipSpec
     from nm_backends.image import Image
     from nm_backends.program import Program
 
-__all__ = ["FORMAT", "LEARNED", "VERSION", "export", "read_events", "read_export", "read_learned"]
+__all__ = ["FORMAT", "VERSION", "export", "read_events", "read_export", "read_learned"]
 
 FORMAT = "nm-backends export"
 VERSION = 1
 MANIFEST = "manifest.json"
-LEARNED = "synapse_learned.hex"
 _MAX_BYTES = 1 << 30  # of one file; ten thousand samples of a full chip stay below
 _PART = ".part-"
 
@@ -68,8 +74,8 @@ def export(
         events that the simulator predicts.
     targets
         As for ``program.learn``: the chip is programmed to learn, the events are those of one pass
-        over the samples in their order, the teacher's among them, and ``synapse_learned.hex`` is
-        what the synapse memory must hold after it. ``program`` itself does not change.
+        over the samples in their order, the teacher's among them, and ``*_learned.hex`` is what the
+        memories that learn must hold after it. ``program`` itself does not change.
     learning
         The chip's learning options or a mapping of them, with ``targets``.
 
@@ -123,21 +129,34 @@ def _write_all(
         files["input_map.csv"] = event_files.input_map(plan)
         files["output_map.csv"] = event_files.output_map(plan)
     if plan and spikes is not None:
-        restorer = getattr(backend, "restore_stream", None)
+        restorer = None if lesson and lesson.runs_on else getattr(backend, "restore_stream", None)
         restore = restorer(image, plan.state) if restorer else []
         pins = any(sample.pins for sample in plan.samples)
+        told = any(sample.targets or sample.answers for sample in plan.samples)
         samples = event_files.sample_streams(plan, restore)
-        files["aer.txt"] = aer_text(samples, spec.spi_bits, pins)
+        files["aer.txt"] = aer_text(samples, spec.spi_bits, pins, told)
         files["expected.csv"] = event_files.expected(plan)
     if lesson:
-        memory = next(memory for memory in spec.memories if memory.name == "synapse")
-        files[LEARNED] = [memory_text(lesson.learned, spec, memory)]
+        files |= _learned(lesson, spec)
     own, names = getattr(backend, "export_readme", None), list(files)
     text = own(program, plan, names) if own else readme(program, spec, plan, names)
     files["README.txt"] = [text]
     for name, content in files.items():
         _write(folder / name, content)
     return list(files)
+
+
+def _learned(lesson: Lesson, spec: ChipSpec) -> dict[str, Iterable[str] | bytes]:
+    """Return the files that say what the chip holds after the lesson."""
+    files: dict[str, Iterable[str] | bytes] = {
+        learned_name(memory.name): [memory_text(lesson.learned, spec, memory)]
+        for memory in spec.memories
+        if memory.name in lesson.memories
+    }
+    registers = register_text(lesson.learned, spec)
+    if registers != register_text(lesson.image, spec):
+        files[LEARNED_REGISTERS] = [registers]
+    return files
 
 
 def _lesson(
@@ -290,19 +309,30 @@ def read_events(directory: str | os.PathLike[str]) -> list[SampleStream]:
     return parse_aer(_text(folder, manifest, "aer.txt"), bits=bits)
 
 
-def read_learned(directory: str | os.PathLike[str]) -> np.ndarray:
-    """Return the synapse memory that the chip must hold after the samples of a learning export.
+def read_learned(directory: str | os.PathLike[str]) -> Image:
+    """Return the image that the chip must hold after the samples of a learning export.
 
     Raises
     ------
-    ArtifactError
-        When the export is not one for learning, or the file is damaged or changed.
+    ArtifactError, StreamError
+        When the export is not one for learning, or a file is missing, damaged or changed.
     """
     folder = Path(directory)
     manifest = _manifest(folder)
-    spec = _backend_of(folder, manifest).spec
-    memory = next(memory for memory in spec.memories if memory.name == "synapse")
-    return parse_memory(_text(folder, manifest, LEARNED), spec, memory, LEARNED)
+    spec, image = _backend_of(folder, manifest).spec, read_export(folder)
+    learned = [m for m in spec.memories if learned_name(m.name) in manifest["files"]]
+    if not learned:
+        raise ArtifactError(f"{folder}: this export is not one for learning")
+    for memory in learned:
+        name = learned_name(memory.name)
+        text = _text(folder, manifest, name)
+        image.memories[memory.name] = parse_memory(text, spec, memory, name)
+    if LEARNED_REGISTERS in manifest["files"]:
+        text = _text(folder, manifest, LEARNED_REGISTERS)
+        for name, value in parse_registers(text, LEARNED_REGISTERS).items():
+            if not isinstance(image.registers.get(name), np.ndarray):  # bit vectors do not learn
+                image.registers[name] = value
+    return image
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

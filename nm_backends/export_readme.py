@@ -8,6 +8,8 @@ from pathlib import PurePath
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from nm_backends.memory_files import LEARNED
+
 if TYPE_CHECKING:
     from nm_backends.aer import EventPlan
     from nm_backends.chip import ChipSpec
@@ -26,22 +28,25 @@ the neuron of the model that an output address means; counts = 0: it
 shows a spike for the second time, do not count it""",
     "aer.txt": "the events of the samples (below)",
     "expected.csv": "the output events that must come back (below)",
-    "synapse_learned.hex": """\
-the synapse memory that the chip must hold after the last sample of
-aer.txt, as synapse.hex (below: Learning)""",
 }
+_LEARNED = """\
+the {memory} memory that the chip must hold after the last sample of
+aer.txt, as {memory}.hex (below: Learning)"""
 
 
 def readme(program: Program, spec: ChipSpec, plan: EventPlan | None, names: Sequence[str]) -> str:
     """Return the text of ``README.txt`` for an export that holds the files ``names``."""
     title = f"nm-backends export for {spec.name}"
-    listed = "\n".join(_entry(name, text) for name, text in _EVENT_FILES.items() if name in names)
+    learned = [name for name in names if name.endswith(LEARNED)]
+    said = {name: _LEARNED.format(memory=name.removesuffix(LEARNED)) for name in learned}
+    entries = [(name, text) for name, text in (_EVENT_FILES | said).items() if name in names]
+    listed = "\n".join(_entry(name, text) for name, text in entries)
     driving = ""
     if plan:
         driving = _template("export_driving").format(
             idle_cycles=plan.idle_cycles, order=f"\n{fill(plan.order, 99)}\n" if plan.order else ""
         )
-    if "synapse_learned.hex" in names:
+    if learned:
         driving += _template("export_learning")
     return _template("export_readme").format(
         chip=spec.name,

@@ -16,7 +16,13 @@ from nm_backends.image import Image
 from nm_backends.image_check import memory_layout
 from nm_backends.spi import StreamError
 
-__all__ = ["memory_text", "parse_memory", "parse_registers", "register_text"]
+__all__ = [
+    "LEARNED", "LEARNED_REGISTERS", "learned_name", "memory_text", "parse_memory",
+    "parse_registers", "register_text",
+]  # fmt: skip
+
+LEARNED = "_learned.hex"
+LEARNED_REGISTERS = "registers_learned.txt"
 
 
 def memory_text(image: Image, spec: ChipSpec, memory: Memory) -> str:
@@ -54,6 +60,11 @@ def parse_memory(text: str, spec: ChipSpec, memory: Memory, name: str) -> np.nda
     places = np.unpackbits(raw, axis=1, bitorder="little", count=memory.width)
     elements = places.reshape(-1, bits) << np.arange(bits, dtype=np.uint8)
     return np.reshape(elements.sum(axis=1, dtype=np.uint8), shape)
+
+
+def learned_name(memory: str) -> str:
+    """Return the name of the file that says what a memory holds after learning."""
+    return f"{memory}{LEARNED}"
 
 
 def register_text(image: Image, spec: ChipSpec) -> str:

@@ -16,7 +16,9 @@ Events (``aer.txt``)::
     P AAAAA DDDDD      SPI transaction, as above
     T t                time step t (decimal) begins
     H NAME v           set pin NAME to v (0 or 1); before the first word of a step
+    L WWWWW            AER word that is a target (a label), sent before the other words of a step
     A WWWWW            AER word: send it, then wait until the chip is idle
+    R WWWWW            AER word that answers the chip's next request for a target in this step
     E                  the sample is over
 
 The binary SPI form (``spi.bin``) is what goes over the wire, most significant bit first: for 20-bit
@@ -45,8 +47,9 @@ __all__ = [
 ]
 
 _SPI_HEAD = "# SPI stream 1: address data (%d bits each, hexadecimal), in this order"
-_AER_HEAD = "# AER stream 1: S sample | P address data | T step | A word | E"
-_PINS_HEAD = "# AER stream 1: S sample | P address data | T step | H pin value | A word | E"
+_AER_HEAD = "# AER stream 1: S sample | P address data | T step |%s A word |%s E"
+_PINS_HEAD, _TARGETS_HEAD = " H pin value |", (" L target |", " R answer |")
+_WITHIN = {"H": 0, "L": 0, "A": 1, "R": 2}  # order of the records of a step
 _PAIRS_ONLY = 20  # words so short leave no room for the length of a burst
 _PIN = re.compile(r"[A-Z][A-Z0-9_]{0,40}")
 
@@ -65,12 +68,16 @@ class SampleStream:
         AER words of each time step, uint32.
     pins
         Step to the pins that the host sets before its words, in order; none where it sets none.
+    targets, answers
+        Step to the AER words that are targets: sent before its other words, and when the chip asks.
     """
 
     number: int
     restore: list[Transaction] = field(default_factory=list)
     steps: list[np.ndarray] = field(default_factory=list)
     pins: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
+    targets: dict[int, list[int]] = field(default_factory=dict)
+    answers: dict[int, list[int]] = field(default_factory=dict)
 
     @property
     def words(self) -> np.ndarray:
@@ -133,7 +140,9 @@ def spi_from_bytes(data: bytes, name: str = "spi.bin") -> list[Transaction]:
     return [Transaction(n >> 20, n & 0xFFFFF) for n in numbers]
 
 
-def aer_text(samples: Iterable[SampleStream], bits: int = 20, pins: bool = False) -> Iterator[str]:
+def aer_text(
+    samples: Iterable[SampleStream], bits: int = 20, pins: bool = False, targets: bool = False
+) -> Iterator[str]:
     """Yield ``aer.txt`` in pieces, the head first, then one piece per sample.
 
     Parameters
@@ -142,15 +151,20 @@ def aer_text(samples: Iterable[SampleStream], bits: int = 20, pins: bool = False
         Width of an SPI word.
     pins
         Whether the host sets pins, too.
+    targets
+        Whether it sends targets or answers.
     """
-    yield (_PINS_HEAD if pins else _AER_HEAD) + "\n"
+    told, answered = _TARGETS_HEAD if targets else ("", "")
+    yield _AER_HEAD % ((_PINS_HEAD if pins else "") + told, answered) + "\n"
     for sample in samples:
         lines = [f"S {sample.number}"]
         lines += [f"P {_words_text(t, bits)}" for t in sample.restore]
         for step, words in enumerate(sample.steps):
             lines.append(f"T {step}")
             lines += [f"H {pin} {value}" for pin, value in sample.pins.get(step, ())]
+            lines += [f"L {word:05x}" for word in sample.targets.get(step, ())]
             lines += [f"A {word:05x}" for word in words.tolist()]
+            lines += [f"R {word:05x}" for word in sample.answers.get(step, ())]
         yield "\n".join([*lines, "E"]) + "\n"
 
 
@@ -164,7 +178,7 @@ def parse_aer(text: str, name: str = "aer.txt", bits: int = 20) -> list[SampleSt
     """
     samples: list[SampleStream] = []
     steps: list[list[int]] | None = None  # None outside a sample
-    number = 0
+    number = reached = 0
     for number, fields, _ in _records(text):
         where = f"{name} line {number}"
         kind, values = fields[0], fields[1:]
@@ -175,10 +189,10 @@ def parse_aer(text: str, name: str = "aer.txt", bits: int = 20) -> list[SampleSt
             samples[-1].restore.append(_transaction(values, "", where, bits))
         elif kind == "T" and steps is not None and values == [str(len(steps))]:
             steps.append([])
-        elif kind == "H" and steps and not steps[-1]:
-            samples[-1].pins.setdefault(len(steps) - 1, []).append(_pin(values, where))
-        elif kind == "A" and steps:
-            steps[-1].append(_integer(values, 16, 1 << 20, where))
+            reached = 0
+        elif steps and _WITHIN.get(kind, -1) >= reached:
+            reached = _WITHIN[kind]
+            _take(samples[-1], steps, kind, values, where)
         elif kind == "E" and steps is not None and not values:
             samples[-1].steps = [np.array(words, np.uint32) for words in steps]
             steps = None
@@ -187,6 +201,21 @@ def parse_aer(text: str, name: str = "aer.txt", bits: int = 20) -> list[SampleSt
     if steps is not None:
         raise StreamError(f"{name} line {number}: the last sample has no end (truncated?)")
     return samples
+
+
+def _take(
+    sample: SampleStream, steps: list[list[int]], kind: str, values: Sequence[str], where: str
+) -> None:
+    """Add a record to the last one of ``steps``, or to what stands beside its words."""
+    step = len(steps) - 1
+    if kind == "H":
+        sample.pins.setdefault(step, []).append(_pin(values, where))
+        return
+    word = _integer(values, 16, 1 << 20, where)
+    if kind == "A":
+        steps[-1].append(word)
+    else:
+        (sample.targets if kind == "L" else sample.answers).setdefault(step, []).append(word)
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str], str]]:

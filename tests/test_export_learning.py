@@ -10,6 +10,7 @@ from test_odin_learn_program import RULE, compiled, samples
 from test_stream import expect_programmed
 
 import nm_backends as nmb
+from nm_backends.artifact import ArtifactError
 from nm_backends.errors import UserError
 from nm_backends.export import read_events, read_export, read_learned
 from nm_backends.stream import parse_spi
@@ -66,7 +67,9 @@ def test_a_lab_learns_what_the_program_learns(options, tmp_path):
     seen, synapses = replayed(tmp_path / "build")
     assert seen == [tuple(map(int, row[:4])) for row in rows(tmp_path / "build", "expected.csv")]
     assert len(seen) > 5
-    assert np.array_equal(synapses, read_learned(tmp_path / "build"))
+    learned = read_learned(tmp_path / "build")
+    assert np.array_equal(synapses, learned.memories["synapse"])
+    assert {d.partition("[")[0] for d in learned.differences(_image(RULE | options))} == {"synapse"}
     program.learn(spikes, labels, options=RULE | options)
     plastic = before.memories["synapse"] >= 8
     assert np.array_equal(synapses[plastic], program.image.memories["synapse"][plastic])
@@ -108,6 +111,8 @@ def test_the_readme_says_how(tmp_path):
     program.export(tmp_path / "build", spikes)
     assert "Learning" not in (tmp_path / "build" / "README.txt").read_text()
     assert not (tmp_path / "build" / "synapse_learned.hex").exists()
+    with pytest.raises(ArtifactError, match="this export is not one for learning"):
+        read_learned(tmp_path / "build")
 
 
 def test_what_does_not_go_together(tmp_path):
@@ -130,7 +135,7 @@ def test_from_the_command_line(nmb, tmp_path):
     assert "synapse_learned.hex" in json.loads(result.stdout)["files"]
     program.learn(spikes, labels, options=RULE)
     plastic = program.image.memories["synapse"] >= 8
-    learned = read_learned(tmp_path / "build")
+    learned = read_learned(tmp_path / "build").memories["synapse"]
     assert np.array_equal(learned[plastic], program.image.memories["synapse"][plastic])
     assert "need --learn" in nmb(*command, "--option", "thetamem=3").output
     assert "--learn needs --input" in nmb("export", "p.nmb", "-o", "b", "--learn").output

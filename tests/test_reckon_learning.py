@@ -63,7 +63,7 @@ def test_learning_is_that_of_the_plain_model(learn, rule, kind):
     trainer = Trainer(program, options)
     taught = trainer.counts(targets, *spikes.shape[:2])
     model = ReckonReference(trainer.image(regression=kind == "curves"))
-    for _, part in trainer._samples(spikes, taught):
+    for _, part in trainer.samples(spikes, taught):
         for sample in part:
             model.sample(sample)
     wanted, before = model.image(), program.image.copy()

@@ -9,6 +9,7 @@ import pytest
 from crossbar_networks import bernoulli, layers, link
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reckon_bench import sent_as_sample
 from test_reckon_mapping import membranes
 
 from nm_backends.chip import Transaction
@@ -17,7 +18,6 @@ from nm_backends.export import read_events, read_export
 from nm_backends.image import Image
 from nm_backends.image_check import memory_layout
 from nm_backends.spi import StreamError
-from nm_reckon.sample import Sample
 from nm_reckon.simulator import run_batch
 from nm_reckon.spec import SPEC
 from nm_reckon.spi_slave import ReckonSlave
@@ -121,22 +121,6 @@ def classifier(spikes, decay):
 def rows(folder, name):
     with (folder / name).open() as file:
         return list(csv.DictReader(file))
-
-
-def sent_as_sample(stream):
-    """Do what ``aer.txt`` says, as a person at the bench would."""
-    levels, votes, when, which = {"INFER_ACC": 0, "SAMPLE": 0}, [], [], []
-    for tick, words in enumerate(stream.steps):
-        for pin, value in stream.pins.get(tick, ()):
-            levels[pin] = value
-        assert levels["SAMPLE"] == (tick < len(stream.steps) - 1)
-        votes.append(levels["INFER_ACC"])
-        when += [tick] * len(words)
-        which += words.tolist()
-    return Sample(
-        len(stream.steps), np.array(when, np.int32), np.array(which, np.uint8),
-        infer_acc=np.array(votes, np.uint8),
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["spikes", "membranes", "rounded"])

@@ -279,3 +279,38 @@ def test_bad_pins_name_file_and_line(line: str) -> None:
 def test_pins_do_not_follow_words() -> None:
     with pytest.raises(StreamError, match="line 4: 'H A 1' cannot stand here"):
         stream.parse_aer("S 0\nT 0\nA 1\nH A 1\n")
+
+
+def test_targets_stand_before_words_and_answers_after_them() -> None:
+    words = [np.array([5], np.uint32), np.array([], np.uint32)]
+    answers = {0: [1], 1: [2, 255]}
+    sample = stream.SampleStream(0, [], words, {0: [("SAMPLE", 1)]}, {0: [3]}, answers)
+    text = "".join(stream.aer_text([sample], 32, pins=True, targets=True))
+    head, *lines = text.splitlines()
+    within = ["H SAMPLE 1", "L 00003", "A 00005", "R 00001"]
+    assert lines == ["S 0", "T 0", *within, "T 1", "R 00002", "R 000ff", "E"]
+    assert head == (
+        "# AER stream 1: S sample | P address data | T step | H pin value | L target | A word | "
+        "R answer | E"
+    )
+    (back,) = stream.parse_aer(text, bits=32)
+    assert (back.pins, back.targets, back.answers) == (sample.pins, sample.targets, sample.answers)
+    assert back.words.tolist() == [5]
+    assert next(stream.aer_text([])) == (
+        "# AER stream 1: S sample | P address data | T step | A word | E\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("A 1\nL 1", "line 4: 'L 1' cannot stand here"),
+        ("R 1\nA 1", "line 4: 'A 1' cannot stand here"),
+        ("R 1\nH P 1", "line 4: 'H P 1' cannot stand here"),
+        ("L x", "line 3: 'x' is not a hexadecimal"),
+        ("R", "line 3: '' is not a hexadecimal"),
+    ],
+)
+def test_bad_targets_name_file_and_line(lines: str, message: str) -> None:
+    with pytest.raises(StreamError, match=message):
+        stream.parse_aer(f"S 0\nT 0\n{lines}\n")

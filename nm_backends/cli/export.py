@@ -36,7 +36,7 @@ def export_command(
 
     SPI transactions in a safe order, memory images, and (with --input) the AER words. With --learn
     the chip is programmed to learn, the AER words hold the teacher's events, and what must be in
-    the synapse memory afterwards is written, too.
+    the memories that learn afterwards is written, too.
     """
     if learn and not spikes:
         raise click.UsageError("--learn needs --input.")

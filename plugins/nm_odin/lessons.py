@@ -46,7 +46,7 @@ def plan_lesson(trainer: Trainer, counts: np.ndarray, taught: np.ndarray) -> Les
     learned = image.copy()
     new = simulator.image().memories["synapse"]
     learned.memories["synapse"] = new
-    return Lesson(image, plan, learned)
+    return Lesson(image, plan, learned, ("synapse",))
 
 
 def _inputs(trainer: Trainer) -> Iterator[InputEvents]:

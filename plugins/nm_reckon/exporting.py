@@ -10,37 +10,49 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nm_backends.aer import EventPlan, InputEvents, OutputEvent, SampleEvents
+from nm_backends.memory_files import LEARNED
 from nm_backends.network import Network
 from nm_backends.spikes import prepare
 from nm_reckon.drive import Drive
+from nm_reckon.requests import asking
 from nm_reckon.sample import Sample, SampleLog
 from nm_reckon.schedule import BIAS, START
 from nm_reckon.spec import SPEC
 
 if TYPE_CHECKING:
+    from nm_backends.image import Image
     from nm_backends.program import Program
 
-__all__ = ["plan_events", "readme"]
+__all__ = ["plan_events", "planned", "readme"]
 
 _HEAD = ("sample", "tick", "byte", "meaning")
 
 
 def plan_events(program: Program, spikes: Any | None) -> EventPlan:
     """Return the maps of a program, and what goes in and comes out for ``spikes``."""
-    inputs, outputs = list(_inputs(program)), list(_outputs(program))
     if spikes is None:
-        return EventPlan(inputs, outputs, ())
+        return EventPlan(list(_inputs(program)), list(_outputs(program)), ())
     from nm_reckon.simulator import run_batch
 
     drive = Drive(program.layout)
     counts = prepare(program.network, spikes).counts
-    samples, trailing = list(drive.samples(counts)), drive.ticks(len(counts)) - len(counts)
+    samples = list(drive.samples(counts))
     logs = run_batch(program.image, samples)
+    return planned(program, program.image, samples, logs, len(counts))
+
+
+def planned(
+    program: Program, image: Image, samples: Sequence[Sample], logs: Sequence[SampleLog], steps: int
+) -> EventPlan:
+    """Return what goes in and comes out, of samples of so many steps on a chip of ``image``."""
     rows: list[Sequence[object]] = [_HEAD]
     for number, log in enumerate(logs):
-        rows += _rows(program, number, log)
-    sent = [_sent(sample) for sample in samples]
-    return EventPlan(inputs, outputs, (), samples=sent, expected=rows, trailing=trailing)
+        rows += _rows(program, image, number, log)
+    sent = [_sent(sample, image) for sample in samples]
+    return EventPlan(
+        list(_inputs(program)), list(_outputs(program)), (), samples=sent, expected=rows,
+        trailing=Drive(program.layout).ticks(steps) - steps,
+    )  # fmt: skip
 
 
 def readme(program: Program, plan: EventPlan | None, names: Sequence[str]) -> str:
@@ -52,7 +64,9 @@ def readme(program: Program, plan: EventPlan | None, names: Sequence[str]) -> st
     lags = ", ".join(f"{p.name} {n}" for p, n in zip(program.network.neurons, lag, strict=True))
     texts = [(folder / "export_readme.txt").read_text(encoding="utf-8")]
     if plan is not None and "aer.txt" in names:
-        texts.append((folder / "export_driving.txt").read_text(encoding="utf-8"))
+        learns = any(name.endswith(LEARNED) for name in names)
+        parts = ("driving", "learning" if learns else "running")
+        texts += [(folder / f"export_{part}.txt").read_text(encoding="utf-8") for part in parts]
     return "\n".join(texts).format(
         title=title,
         rule="=" * len(title),
@@ -91,24 +105,48 @@ def _shown(program: Program) -> list[tuple[str, int]]:
     return [fire[n] for n in program.layout["probe"].tolist()]
 
 
-def _sent(sample: Sample) -> SampleEvents:
-    """Return the words and pins of each tick."""
+def _sent(sample: Sample, image: Image) -> SampleEvents:
+    """Return the words, pins and targets of each tick."""
     counts = np.bincount(sample.ev_tick, minlength=sample.ticks)
     words = np.split(np.asarray(sample.ev_addr, np.uint32), np.cumsum(counts)[:-1])
-    pins: dict[int, list[tuple[str, int]]] = {0: [("SAMPLE", 1)]}
-    level = 0
-    votes = np.zeros(sample.ticks, np.uint8) if sample.infer_acc is None else sample.infer_acc
-    for tick, wanted in enumerate(votes.tolist()):
-        if wanted != level or not tick:
-            pins.setdefault(tick, []).append(("INFER_ACC", wanted))
-            level = wanted
-    pins.setdefault(sample.ticks - 1, []).append(("SAMPLE", 0))
     none = np.zeros(0, np.int64)
-    return SampleEvents(list(words), none, none, pins)
+    told = {sample.label_tick: [sample.label]} if sample.label_tick >= 0 else {}
+    return SampleEvents(list(words), none, none, _pins(sample), told, _answers(sample, image))
 
 
-def _rows(program: Program, number: int, log: SampleLog) -> Iterator[Sequence[object]]:
-    if program.image.registers["SPI_SEND_LABEL_ONLY"]:
+def _pins(sample: Sample) -> dict[int, list[tuple[str, int]]]:
+    """Return the pins to set at ticks; TARGET_VALID only where something is to be learned."""
+    pins: dict[int, list[tuple[str, int]]] = {0: [("SAMPLE", 1)]}
+    votes = np.zeros(sample.ticks, np.uint8) if sample.infer_acc is None else sample.infer_acc
+    levels = {"INFER_ACC": votes}
+    if sample.target_valid is not None:
+        levels["TARGET_VALID"] = sample.target_valid
+    for name, level in levels.items():
+        for tick in [0, *(np.flatnonzero(np.diff(level.astype(np.int8))) + 1).tolist()]:
+            pins.setdefault(tick, []).append((name, int(level[tick])))
+    pins.setdefault(sample.ticks - 1, []).append(("SAMPLE", 0))
+    return pins
+
+
+def _answers(sample: Sample, image: Image) -> dict[int, list[int]]:
+    """Return the bytes for the ticks at which the chip asks for target values."""
+    if sample.reg_target is None or sample.target_valid is None:
+        return {}
+    count = _register(image, "SPI_NUM_OUT_NEUR") + 1
+    asks = asking(sample.target_valid, sample.label_tick, image.registers)
+    halves = sample.reg_target[:, :count].astype("<i2").view(np.uint8)
+    return {tick: halves[tick].tolist() for tick in np.flatnonzero(asks).tolist()}
+
+
+def _register(image: Image, name: str) -> int:
+    value = image.registers[name]
+    return int(value)
+
+
+def _rows(
+    program: Program, image: Image, number: int, log: SampleLog
+) -> Iterator[Sequence[object]]:
+    if image.registers["SPI_SEND_LABEL_ONLY"]:
         meanings = ["label"]
     else:
         shown = [f"{node}[{neuron}]" for node, neuron in _shown(program)] or ["output"]

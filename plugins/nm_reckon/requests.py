@@ -11,7 +11,7 @@ from nm_backends.errors import UserError
 from nm_reckon.errors import TargetMissingError
 from nm_reckon.packing import Packed
 
-__all__ = ["check_targets"]
+__all__ = ["asking", "check_targets"]
 
 
 def check_targets(packed: Packed, registers: Mapping[str, int | np.ndarray]) -> None:
@@ -27,7 +27,7 @@ def check_targets(packed: Packed, registers: Mapping[str, int | np.ndarray]) -> 
     UserError
         A label is sent in regression mode, where it counts as half a target value.
     """
-    value = {name: int(cast(int, registers[name])) for name in _NAMES}
+    value = _values(registers)
     for n in np.flatnonzero(packed.plan["label_tick"] >= 0) if value["SPI_REGRESSION"] else ():
         raise UserError(
             f"sample {n}: a label is sent (label_tick) while SPI_REGRESSION is 1: the chip takes "
@@ -42,7 +42,35 @@ def check_targets(packed: Packed, registers: Mapping[str, int | np.ndarray]) -> 
             raise TargetMissingError(int(n), tick, regression=bool(value["SPI_REGRESSION"]))
 
 
+def asking(
+    valid: np.ndarray, label_tick: int, registers: Mapping[str, int | np.ndarray]
+) -> np.ndarray:
+    """Return the ticks of a sample at which the chip asks for a target, bool ``[ticks]``.
+
+    Parameters
+    ----------
+    valid
+        Pin ``TARGET_VALID`` at each tick.
+    label_tick
+        As in `nm_reckon.sample.Sample`.
+    """
+    value = _values(registers)
+    asks: np.ndarray = np.asarray(valid) != 0
+    if value["SPI_REGUL_MODE"] >= 6:
+        asks[:] = True
+    asks[0] = asks[-1] = False
+    if value["SPI_SINGLE_LABEL"] and label_tick > 0 and not value["SPI_REGRESSION"]:
+        asks[label_tick:] = False
+    if not value["SPI_DO_EPROP"]:
+        asks[:] = False
+    return asks
+
+
 _NAMES = ("SPI_DO_EPROP", "SPI_REGUL_MODE", "SPI_REGRESSION", "SPI_SINGLE_LABEL")
+
+
+def _values(registers: Mapping[str, int | np.ndarray]) -> dict[str, int]:
+    return {name: int(cast(int, registers[name])) for name in _NAMES}
 
 
 def _without_answer(packed: Packed, *, regression: bool) -> np.ndarray:
@@ -55,10 +83,5 @@ def _without_answer(packed: Packed, *, regression: bool) -> np.ndarray:
 def _first_request(packed: Packed, n: int, value: Mapping[str, int]) -> int | None:
     """Return the tick of sample ``n`` at which the chip asks first, if it does."""
     begin, ticks, sent = (int(packed.plan[name][n]) for name in ("begin", "ticks", "label_tick"))
-    learns = packed.ticks["target_valid"][begin : begin + ticks] != 0
-    if value["SPI_REGUL_MODE"] >= 6:
-        learns[:] = True
-    learns[0] = learns[-1] = False
-    if value["SPI_SINGLE_LABEL"] and sent > 0 and not value["SPI_REGRESSION"]:
-        learns[sent:] = False
-    return int(np.argmax(learns)) if learns.any() else None
+    asks = asking(packed.ticks["target_valid"][begin : begin + ticks], sent, value)
+    return int(np.argmax(asks)) if asks.any() else None

@@ -23,6 +23,7 @@ from nm_reckon.sample import Sample, SampleLog
 from nm_reckon.spec import INPUTS, NEURON_FIELDS, NEURONS, OUTPUTS, RESET_SEEDS
 
 if TYPE_CHECKING:
+    from nm_backends.aer import Lesson
     from nm_backends.program import Program
 
 __all__ = ["Trainer"]
@@ -125,7 +126,7 @@ class Trainer:
         )
         image.registers.update(
             contents, SPI_DO_EPROP=learn, SPI_SINGLE_LABEL=1, SPI_SEND_PER_TIMESTEP=0,
-            SPI_SEND_LABEL_ONLY=int(not regression),
+            SPI_SEND_LABEL_ONLY=int(not regression), SPI_GET_TAR_REQ_OUT=int(regression),
         )  # fmt: skip
         return image
 
@@ -166,12 +167,18 @@ class Trainer:
         from nm_reckon.simulator import ReckonSimulator, train
 
         simulator = ReckonSimulator(self.image(taught.ndim == 3))
-        for part, samples in self._samples(counts, taught):
+        for part, samples in self.samples(counts, taught):
             train(simulator, samples)
             if progress:
                 progress(part.stop - part.start)
         self.keep(simulator.image())
         return int(self.drive.merged(counts).sum())
+
+    def lesson(self, counts: np.ndarray, taught: np.ndarray) -> Lesson:
+        """Return what the chip is sent to learn from all samples once; see `epoch`."""
+        from nm_reckon.lessons import plan_lesson
+
+        return plan_lesson(self, counts, taught)
 
     def keep(self, learned: Image) -> None:
         """Take over weights, generators, and the rounding that the weights are learned with."""
@@ -218,7 +225,7 @@ class Trainer:
         image = self.image(taught.ndim == 3)
         image.registers["SPI_DO_EPROP"] = 0
         simulator = ReckonSimulator(image)
-        for _, samples in self._samples(counts, taught):
+        for _, samples in self.samples(counts, taught):
             yield from train(simulator, samples, record)
 
     def _loss(self, counts: np.ndarray, taught: np.ndarray, wanted: np.ndarray) -> float:
@@ -239,7 +246,7 @@ class Trainer:
             errors.append(np.mean((shown - aimed) ** 2))
         return float(np.mean(errors))
 
-    def _samples(
+    def samples(
         self, counts: np.ndarray, taught: np.ndarray
     ) -> Iterator[tuple[slice, list[Sample]]]:
         """Yield samples as the host drives them, some at a time."""
