@@ -199,7 +199,7 @@ def learning_logs(program, spikes, targets, rule):
     trainer = Trainer(program, ReckonLearning.of(rule))
     taught = trainer.counts(targets, *spikes.shape[:2])
     simulator = ReckonSimulator(trainer.image(regression=taught.ndim == 3))
-    for _, part in trainer._samples(spikes, taught):
+    for _, part in trainer.samples(spikes, taught):
         for sample in part:
             yield simulator.sample(sample, ("spikes", "outputs"), range(sample.ticks))
 
