@@ -10,6 +10,7 @@ import numpy as np
 
 from nm_backends.deployment import Deployment, DeploymentReport
 from nm_backends.errors import UserError
+from nm_backends.losses import Tally, findings
 from nm_backends.rules import CompileError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from nm_backends.network import Network
     from nm_backends.program import CompileOptions, Program
     from nm_backends.result import Estimate, Result
+    from nm_backends.rules import Report
 
 __all__ = ["compare", "deployment_report"]
 
@@ -203,17 +205,20 @@ class _Comparison:
     ) -> Deployment:
         if not floats:
             return Deployment(program.chip, program.report, program)
-        results = [program.run(spikes, progress=advance) for spikes, _ in self.batches]
+        results = [
+            program.run(spikes, record=("losses",), progress=advance) for spikes, _ in self.batches
+        ]
         same = [r.prediction == f.prediction for r, f in zip(results, floats, strict=True)]
         return Deployment(
             program.chip,
-            program.report,
+            _with_losses(program, results, floats),
             program,
             self._accuracy(results),
             float(np.mean(np.concatenate(same))),
             _agreements(results, floats),
             _means(results),
             sum(int(result.counters["dropped"].sum()) for result in results),
+            Tally.of(results).summary(),
             _together([result.energy for result in results]),
             _together([result.latency for result in results]),
         )
@@ -224,6 +229,13 @@ class _Comparison:
             return None
         right = [r.prediction == labels for r, labels in zip(results, wanted, strict=True)]
         return float(np.mean(np.concatenate(right)))
+
+
+def _with_losses(program: Program, results: list[Result], floats: list[Result]) -> Report:
+    """Return what was found at compilation, and what all runs together lost."""
+    report = replace(program.report, diagnostics=list(program.report.diagnostics))
+    report.extend(findings(program, results, floats))
+    return report
 
 
 def _agreements(results: list[Result], floats: list[Result]) -> dict[str, float]:

@@ -24,7 +24,13 @@ __all__ = ["check", "check_program", "compile_model"]
 
 
 def check(
-    model: Any, chip: str, discretisation: Discretisation | None = None, *, sample: Any = None
+    model: Any,
+    chip: str,
+    discretisation: Discretisation | None = None,
+    *,
+    sample: Any = None,
+    spikes: Any = None,
+    calibrate: Any = None,
 ) -> Report:
     """Say everything that is in the way of a model on a chip, and what it will cost.
 
@@ -36,21 +42,46 @@ def check(
         Name of a registered chip.
     sample
         One batch of input, for models of a framework; see `nm_backends.lower`.
+    spikes
+        Input in any form that ``program.run`` takes: the model is compiled and run on it, and the
+        findings say where spikes and charge will be lost (`nm_backends.loss_rules`).
+    calibrate
+        For that compilation, see `compile_model`.
 
     Returns
     -------
     Report
-        ``ok`` exactly when `compile_model` succeeds.
+        ``ok`` exactly when `compile_model` succeeds (and, with ``spikes``, the chip can run them).
+
+    Raises
+    ------
+    UserError
+        When ``spikes`` or ``calibrate`` do not belong to the model.
     """
-    return _checked(model, chip, discretisation, sample)[1]
+    sample = as_sample(spikes, calibrate) if sample is None else sample
+    network, report, _ = _checked(model, chip, discretisation, sample)
+    if spikes is None or network is None or not report.ok:
+        return report
+    try:
+        program = compile_model(network, chip, calibrate=calibrate)
+    except CompileError as refused:
+        return refused.report
+    return check_program(program, spikes)
 
 
-def check_program(program: Program) -> Report:
-    """Say what was found when a program was compiled, and what its image would do to the chip."""
+def check_program(program: Program, spikes: Any = None) -> Report:
+    """Say what was found when a program was compiled, and what its image would do to the chip.
+
+    With ``spikes`` also where spikes and charge are lost when it runs on them.
+    """
     report = replace(program.report, diagnostics=list(program.report.diagnostics))
     check_setup = getattr(get_backend(program.chip), "check_setup", None)
     if check_setup is not None:
         report.extend(check_setup(program.image).diagnostics)
+    if spikes is not None:
+        from nm_backends.losses import predict
+
+        report.extend(predict(program, spikes))
     return report
 
 

@@ -34,6 +34,9 @@ class Deployment:
         Name to the mean per sample.
     dropped
         Spikes lost in all samples.
+    losses
+        Kind of loss to what it comes to in all samples, see `nm_backends.losses.Tally`; the
+        findings in ``report`` say where.
     energy, latency
         Per sample, or None where the chip publishes no constants.
     stopped
@@ -48,6 +51,7 @@ class Deployment:
     spikes: dict[str, float] = field(default_factory=dict)
     counters: Mapping[str, float] = field(default_factory=dict)
     dropped: int | None = None
+    losses: Mapping[str, int] = field(default_factory=dict)
     energy: Estimate | None = None
     latency: Estimate | None = None
     stopped: str = ""
@@ -91,6 +95,7 @@ class Deployment:
             "resources": {r.name: [r.used, r.available] for r in self.resources},
             **{f"{name}_per_sample": mean for name, mean in self.counters.items()},
             "dropped": self.dropped,
+            "losses": self.losses,
             "energy": estimate_dict(self.energy),
             "latency": estimate_dict(self.latency),
         }

@@ -12,6 +12,13 @@ __all__ = ["head", "rows"]
 
 Cell = Callable[["Deployment"], str]
 _NOTHING = "-"
+_LOSSES = {
+    "merged": "input spikes merged",
+    "saturated_low": "membranes stopped at lower limit",
+    "saturated_high": "membranes stopped at upper limit",
+    "silent_neurons": "neurons that never fire",
+    "tireless_neurons": "neurons that always fire",
+}
 
 
 def head(report: DeploymentReport) -> tuple[str, ...]:
@@ -72,6 +79,9 @@ def _nearness(report: DeploymentReport, fit: list[Deployment]) -> Iterator[tuple
             f"spikes as in float: {layer}",
             lambda c, layer=layer: _share(c.spikes.get(layer)),  # type: ignore[misc]
         )
+    for kind, words in _LOSSES.items():
+        if any(kind in c.losses for c in fit):
+            yield words, lambda c, kind=kind: _count(c.losses.get(kind))  # type: ignore[misc]
     programs = [c.program for c in fit if c.program is not None]
     for name in dict.fromkeys(name for p in programs for name in p.fit.populations):
         yield f"weights rounded by: {name}", lambda c, name=name: _rounded(c, name)  # type: ignore[misc]

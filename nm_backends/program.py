@@ -144,15 +144,16 @@ class Program:
     options: CompileOptions = field(default_factory=CompileOptions)
     metadata: dict[str, object] = field(default_factory=dict)
 
-    def check(self) -> Report:
+    def check(self, spikes: Any = None) -> Report:
         """Say what was found when this was compiled, and what its image would do to the chip.
 
         The image may have been changed since by hand; only chips with rules about set-ups look at
-        it (ODIN: `nm_odin.setup`).
+        it (ODIN: `nm_odin.setup`). With ``spikes`` (as for `run`) the report also says where spikes
+        and charge are lost when it runs on them, see `nm_backends.loss_rules`.
         """
         from nm_backends.compiler import check_program
 
-        return check_program(self)
+        return check_program(self, spikes)
 
     def run(
         self,
@@ -171,7 +172,10 @@ class Program:
         record
             ``"membrane"`` records the membranes at the end of each step, in chip units, as the
             neuron memory holds them (a program that tests its thresholds at the end of a step,
-            see `CompileOptions.settle`, has then lifted them by ``layout["lift"]``).
+            see `CompileOptions.settle`, has then lifted them by ``layout["lift"]``). ``"losses"``
+            counts how often each membrane stopped at a limit, which takes a little longer; dropped
+            and merged spikes and the activity of neurons are in ``result.losses`` of every run
+            (`nm_backends.losses`).
         threads
             By default one per usable core; the result does not depend on it.
         progress

@@ -48,6 +48,7 @@ CORE_RULES = (
     "nm_backends.frontends.rules:RULES",
     "nm_backends.frontends.lava_rules:RULES",
     "nm_backends.system.rules:RULES",
+    "nm_backends.loss_rules:RULES",
 )
 
 

@@ -53,6 +53,10 @@ class RawRun:
     decisions
         What else a chip says about each sample, ``[batch, ...]`` (its ``label``...), for the
         result's ``metadata``.
+    losses
+        Kind of loss to population to counts per neuron (or input channel) over all samples, int64
+        ``[size]``; see `nm_backends.losses`. With ``record=("losses",)`` also what is too dear to
+        count in every run.
     """
 
     layers: dict[str, np.ndarray]
@@ -60,6 +64,7 @@ class RawRun:
     counters: dict[str, np.ndarray] = field(default_factory=dict)
     potentials: dict[str, np.ndarray] = field(default_factory=dict)
     decisions: dict[str, np.ndarray] = field(default_factory=dict)
+    losses: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
 
 @dataclass
@@ -85,6 +90,9 @@ class Result:
     energy, latency
         `Estimate` per sample, or None where the chip publishes no constants (and for the float
         reference).
+    losses
+        Where spikes and charge were lost: kind to node to an array ``[*shape]`` over its neurons,
+        for all samples together; the kinds are those of `nm_backends.losses`.
     """
 
     spikes: np.ndarray
@@ -95,6 +103,7 @@ class Result:
     energy: Estimate | None = None
     latency: Estimate | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    losses: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
     @property
     def prediction(self) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nm_backends.errors import UserError
+from nm_backends.losses import activity
 from nm_backends.result import RawRun, Result
 from nm_backends.spikes import prepare
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["reference", "refuse_learning", "run_program"]
 
-RECORDABLE = ("membrane",)
+RECORDABLE = ("membrane", "losses")
 _AT_ONCE = 32  # samples between two calls of progress
 
 
@@ -49,11 +50,12 @@ def reference(
     from nm_backends.frontends import as_sample
     from nm_backends.lowering.reference import reference as run_float
 
-    _check_record(record)
+    _check_record(record, ("membrane",))
     network = lower(model, discretisation, as_sample(sample, spikes))
     given = prepare(network, spikes)
     result = run_float(network, given.counts, record)
     result.metadata |= given.metadata
+    result.losses = activity(result.layers)
     return result if given.batched else _single(result)
 
 
@@ -117,7 +119,7 @@ def _check_driving(driving: str, backend: Backend, record: Sequence[str]) -> Non
         )
     if driving == "back_to_back" and record:
         raise UserError(
-            f"driving={driving!r} records no membranes: steps overlap on the chip",
+            f"driving={driving!r} records nothing besides spikes: steps overlap on the chip",
             "leave record out, or driving",
         )
 
@@ -131,13 +133,11 @@ def refuse_learning(program: Program) -> UserError:
     )
 
 
-def _check_record(record: Sequence[str]) -> None:
+def _check_record(record: Sequence[str], known: Sequence[str] = RECORDABLE) -> None:
     names = (record,) if isinstance(record, str) else tuple(record)
-    unknown = [name for name in names if name not in RECORDABLE]
+    unknown = [name for name in names if name not in known]
     if isinstance(record, str) or unknown:
-        raise UserError(
-            f"record={record!r}: expected a tuple of names, out of {', '.join(RECORDABLE)}"
-        )
+        raise UserError(f"record={record!r}: expected a tuple of names, out of {', '.join(known)}")
 
 
 def _joined(parts: list[RawRun]) -> RawRun:
@@ -150,6 +150,10 @@ def _joined(parts: list[RawRun]) -> RawRun:
         along(0, [p.counters for p in parts]),
         along(1, [p.potentials for p in parts]),
         along(0, [p.decisions for p in parts]),
+        {
+            kind: {n: np.sum([p.losses[kind][n] for p in parts], axis=0) for n in nodes}
+            for kind, nodes in parts[0].losses.items()
+        },
     )
 
 
@@ -169,6 +173,10 @@ def _result(program: Program, raw: RawRun, estimates: dict[str, Any], batched: b
         energy=estimates.pop("energy", None),
         latency=estimates.pop("latency", None),
         metadata={"chip": program.chip, **raw.decisions, **estimates},
+        losses={
+            kind: {n: counts.reshape(network.populations[n].shape) for n, counts in nodes.items()}
+            for kind, nodes in (raw.losses | activity(raw.layers)).items()
+        },
     )
 
 

@@ -63,7 +63,7 @@ def test_mistakes_are_named(monkeypatch):
     program, spikes = compiled("odin"), bernoulli(2, 1, 20)
     with pytest.raises(UserError, match="expected idle or back_to_back for odin"):
         program.run(spikes, driving="scheduled")
-    with pytest.raises(UserError, match="records no membranes"):
+    with pytest.raises(UserError, match="records nothing besides spikes"):
         program.run(spikes, record=("membrane",), driving="back_to_back")
     monkeypatch.delattr("nm_backends.crossbar.backend.CrossbarBackend.drivings")
     with pytest.raises(UserError, match="expected idle for odin"):

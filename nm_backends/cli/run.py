@@ -34,7 +34,10 @@ __all__ = ["run_command"]
 @click.option("--input", "spikes", required=True, metavar="SPIKES.npz", help="Input spikes.")
 @click.option("-o", "--output", metavar="OUT.npz", help="Store spikes, readout and counters.")
 @click.option(
-    "--record", multiple=True, type=click.Choice(("membrane",)), help="Record more (repeatable)."
+    "--record",
+    multiple=True,
+    type=click.Choice(("membrane", "losses")),
+    help="Record more (repeatable).",
 )
 @click.option(
     "--driving",
@@ -124,6 +127,8 @@ def _arrays(result: Result) -> dict[str, np.ndarray]:
     arrays = {"spikes": result.spikes, "readout": result.readout}
     for kind in ("layers", "membranes", "counters"):
         arrays |= {f"{kind}/{name}": value for name, value in getattr(result, kind).items()}
+    for kind, nodes in result.losses.items():
+        arrays |= {f"losses/{kind}/{name}": counts for name, counts in nodes.items()}
     return arrays
 
 
@@ -147,12 +152,15 @@ def _facts(result: Result, source: SpikeFile) -> dict[str, Any]:
     """Summarise a run: means per sample."""
     import numpy as np
 
+    from nm_backends.losses import Tally
+
     prediction = result.prediction
     facts: dict[str, Any] = {"samples": len(prediction), "prediction": prediction}
     if source.labels is not None:
         facts["accuracy"] = float(np.mean(prediction == source.labels))
     means = {name: v.mean() for name, v in result.counters.items() if np.ndim(v) == 1}
-    return facts | {f"{name}_per_sample": float(mean) for name, mean in means.items()}
+    facts |= {f"{name}_per_sample": float(mean) for name, mean in means.items()}
+    return facts | Tally.of([result]).summary()
 
 
 def _cell(value: Any) -> str:

@@ -31,16 +31,22 @@ __all__ = [
 _PLACES = {"address": "i", "copy": "i", "lift": "i", "scale": "f"}
 BY_ADDRESS = "dropped_by_address"
 _EVENTS_AT_ONCE = 1 << 25
+_SAMPLES_AT_ONCE = 1 << 10  # each with a whole chip of its own, to count in
 SLOTS = {"slot_word": "u", "slot_channel": "i", "slot_count": "i", "slot_delay": "i"}
 
 
 @dataclass
 class CoreRun:
-    """Spikes uint8 ``[time, batch, neurons]``, membranes (or None) and counters of a core."""
+    """Spikes uint8 ``[time, batch, neurons]``, membranes (or None) and counters of a core.
+
+    ``saturated`` is how often membranes stopped at their lower and upper limit in all samples,
+    int64 ``[2, neurons]``, or None where that was not asked for.
+    """
 
     spikes: np.ndarray
     membranes: np.ndarray | None
     counters: dict[str, np.ndarray]
+    saturated: np.ndarray | None = None
 
 
 def execute(
@@ -62,13 +68,30 @@ def execute(
             membrane=wanted,
             threads=threads,
             driving=driving,
+            saturations="losses" in record,
         )
     except LivelockError as error:
         raise endless(chip, program, error) from error
-    run.counters |= dropped_by_node(program, run.counters.pop(BY_ADDRESS))
+    lost = run.counters.pop(BY_ADDRESS)
+    run.counters |= dropped_by_node(program, lost)
     layers = split(program.network, run.spikes)
     membranes = {} if run.membranes is None else split(program.network, run.membranes)
-    return RawRun(layers, membranes, run.counters)
+    return RawRun(layers, membranes, run.counters, losses=_losses(program, lost, run.saturated))
+
+
+def _losses(
+    program: Program, lost: np.ndarray, saturated: np.ndarray | None
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return what was lost in all samples, per neuron; both copies of a neuron together."""
+    address, copy = program.layout["address"], program.layout["copy"]
+    total = lost.sum(axis=0)
+    counts = {"dropped": total[address] + np.where(copy >= 0, total[copy], 0)}
+    if saturated is not None:  # copies hear the same: one of them counts
+        counts |= {"saturated_low": saturated[0], "saturated_high": saturated[1]}
+    return {
+        kind: {name: part[0, 0] for name, part in split(program.network, each[None, None]).items()}
+        for kind, each in counts.items()
+    }
 
 
 def endless(chip: CrossbarChip, program: Program, error: LivelockError) -> UserError:
@@ -94,6 +117,7 @@ def run_core(
     membrane: bool = False,
     threads: int | None = None,
     driving: Driving = "idle",
+    saturations: bool = False,
 ) -> CoreRun:
     """Run samples, each from the state of ``image``.
 
@@ -103,6 +127,8 @@ def run_core(
         Input counts uint8 ``[time, batch, channels]``.
     threads
         By default one per usable core; the result does not depend on it.
+    saturations
+        Count membranes that stop at a limit.
     """
     from nm_backends.crossbar.events import count_events, fill_events
 
@@ -110,11 +136,18 @@ def run_core(
     by_sample = np.ascontiguousarray(spikes.transpose(1, 0, 2))
     step_end = count_events(layout, by_sample, threads)
     parts = []
-    for part in _slices(step_end):
+    for part in _slices(step_end, _SAMPLES_AT_ONCE if saturations else len(step_end)):
         coded = fill_events(layout, by_sample[part], step_end[part], threads)
         parts.append(
             run_coded(
-                chip, image, layout, coded, membrane=membrane, threads=threads, driving=driving
+                chip,
+                image,
+                layout,
+                coded,
+                membrane=membrane,
+                threads=threads,
+                driving=driving,
+                saturations=saturations,
             )
         )
     if len(parts) == 1:
@@ -123,14 +156,15 @@ def run_core(
         np.concatenate([p.spikes for p in parts], axis=1),
         np.concatenate([_some(p.membranes) for p in parts], axis=1) if membrane else None,
         {name: np.concatenate([p.counters[name] for p in parts]) for name in parts[0].counters},
+        np.sum([_some(p.saturated) for p in parts], axis=0) if saturations else None,
     )
 
 
-def _slices(step_end: np.ndarray) -> list[slice]:
-    """Cut the batch so that not too many events are in memory at once."""
+def _slices(step_end: np.ndarray, most: int) -> list[slice]:
+    """Cut the batch so that not too many events (and ``most`` samples) are in memory at once."""
     batch, steps = step_end.shape
     events = np.cumsum(step_end[:, -1]) if steps else np.zeros(batch, np.int64)
-    group = events // _EVENTS_AT_ONCE
+    group = events // _EVENTS_AT_ONCE + np.arange(batch) // max(most, 1)
     edges = np.flatnonzero(np.diff(group)) + 1
     bounds = [0, *edges.tolist(), batch]
     return [slice(a, b) for a, b in pairwise(bounds)]
@@ -156,6 +190,7 @@ def run_coded(
     membrane: bool = False,
     threads: int | None = None,
     driving: Driving = "idle",
+    saturations: bool = False,
 ) -> CoreRun:
     """Run input events that were made with ``layout``, and decode what comes out."""
     threads = threads or cores()
@@ -163,8 +198,9 @@ def run_coded(
     marks = coded.step_end.ravel() - 1 if membrane else None
     mark_offsets = np.arange(batch + 1) * steps if membrane else None
     log = chip.run(
-        image, coded.words, coded.offsets, marks, mark_offsets, threads=threads, driving=driving
-    )
+        image, coded.words, coded.offsets, marks, mark_offsets,
+        threads=threads, driving=driving, saturations=saturations,
+    )  # fmt: skip
     run = decoded(chip, layout, coded, log, threads)
     if membrane:
         everywhere = log.membranes.reshape(batch, steps, -1)
@@ -185,9 +221,10 @@ def decoded(
     address = layout["address"]
     neuron_of = np.full(chip.spec.neurons, -1, np.int64)
     neuron_of[address] = np.arange(address.size)
+    stopped = None if log.saturated is None else log.saturated.sum(axis=0)[:, address]
     outputs = (log.out_addr, log.out_event, log.out_offsets)
     fired = decode_outputs(*outputs, coded.step_end, neuron_of, address.size, threads)
-    return CoreRun(fired, None, _counters(chip, log, coded))
+    return CoreRun(fired, None, _counters(chip, log, coded), stopped)
 
 
 def _counters(chip: CrossbarChip, log: BatchLog, coded: Encoded) -> dict[str, np.ndarray]:

@@ -44,6 +44,7 @@ def run_batch(
     keep_synapses: bool = False,
     driving: Driving = "idle",
     present: np.ndarray | None = None,
+    saturations: bool = False,
 ) -> BatchLog:
     """Run samples, each from the present state of ``simulator``, which does not change.
 
@@ -71,6 +72,8 @@ def run_batch(
     present
         Samples go on from here instead: one record of ``simulator.neurons`` each, which changes.
         After a `LivelockError` they are of no use.
+    saturations
+        Count how often each membrane stopped at a limit (`BatchLog.saturated`), which takes longer.
     """
     if driving != "idle":
         from nm_backends.eventcore.driven import run_driven
@@ -83,6 +86,9 @@ def run_batch(
         raise refused
     simulator.prepare(operations, max_pops)
     samples = bounds.size - 1
+    execute = simulator.model.execute
+    if saturations:
+        execute, present = simulator.model.counting, np.repeat(simulator.neurons, samples)
     tally = np.zeros((samples, TALLY), np.int64)
     dropped = np.zeros((samples, NEURONS), np.int64)
     membranes = np.zeros((marks.size, NEURONS), np.int16)
@@ -99,7 +105,7 @@ def run_batch(
         synapses = simulator.synapses.copy() if plastic else simulator.synapses
         rest = simulator.neurons if present is None else simulator.neurons[:0]
         out, used = run(
-            simulator.model.execute, config, np.zeros(1, WORK), rest,
+            execute, config, np.zeros(1, WORK), rest,
             simulator.neurons.copy() if present is None else present,
             simulator.synapses, synapses, operations, bounds, *chunk,
             marks, mark_bounds, membranes, no_log, tally, dropped, status,
@@ -117,6 +123,7 @@ def run_batch(
         _joined([(out >> 8).astype(np.int32) for out, _ in results], np.int32),
         out_offsets,
         drops_by_neuron=dropped, membranes=membranes, **counts,
+        saturated=_counted(present) if saturations and present is not None else None,
     )  # fmt: skip
 
 
@@ -124,6 +131,14 @@ _COUNTERS = {
     "core_cycles": CORE, "stall_cycles": STALL, "pops": POPS,
     "drops": DROPS, "sops": SOPS, "outputs": OUTPUTS,
 }  # fmt: skip
+
+
+def _counted(present: np.ndarray) -> np.ndarray:
+    """Return what was counted; membranes of other neuron models are none of ours."""
+    counts = np.array(present["saturated"], np.int64)
+    if "izhikevich" in (present.dtype.names or ()):
+        counts[np.broadcast_to(present["izhikevich"][:, None] != 0, counts.shape)] = 0
+    return counts
 
 
 def _joined(parts: list[np.ndarray], dtype: type) -> np.ndarray:

@@ -88,7 +88,8 @@ def _run_samples(
 ) -> tuple[np.ndarray, int]:  # fmt: skip
     """Run samples ``first .. stop - 1``, each from the rest state, when there is one.
 
-    With an empty ``rest_neurons`` sample ``s`` goes on from its own present state, ``neurons[s]``.
+    With an empty ``rest_neurons`` sample ``s`` goes on from its own present state, ``neurons[s]``;
+    with empty ``rest_synapses`` what one sample learned is there for the next.
     ``status`` is left 0, or holds `LIVELOCK`, the sample, the event and the neuron whose row was
     served last.
     """
@@ -99,8 +100,8 @@ def _run_samples(
         state = neurons[0 if rest_neurons.size else sample]
         if rest_neurons.size:
             neurons[0] = rest_neurons[0]
-            if config.plastic:
-                synapses[0] = rest_synapses[0]
+        if config.plastic and rest_synapses.size:
+            synapses[0] = rest_synapses[0]
         begin, last = offsets[sample], offsets[sample + 1] - offsets[sample] - 1
         mark, last_mark = mark_offsets[sample], mark_offsets[sample + 1]
         start = used

@@ -92,6 +92,9 @@ class BatchLog:
         Spikes lost because the scheduler was full, by neuron, int64 ``[S, 256]``.
     membranes
         int16 ``[marks, 256]``.
+    saturated
+        How often each membrane stopped at its lower and at its upper limit, int64 ``[S, 2, 256]``,
+        where that was asked for.
     cycles
         All clock cycles of each sample, int64 ``[S]``, where an engine with a clock ran it.
     """
@@ -108,3 +111,4 @@ class BatchLog:
     drops_by_neuron: np.ndarray
     membranes: np.ndarray
     cycles: np.ndarray | None = None
+    saturated: np.ndarray | None = None

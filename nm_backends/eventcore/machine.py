@@ -79,6 +79,8 @@ class CoreModel:
     ----------
     execute
         The compiled operations, see the module's text.
+    counting
+        As ``execute``, and counts into ``saturated`` of the neurons' state (see `saturations`).
     decode
         Compiled function from input events to operations.
     neurons, synapses
@@ -96,6 +98,7 @@ class CoreModel:
 
     name: str
     execute: Callable[..., Any]
+    counting: Callable[..., Any]
     decode: Callable[..., Any]
     neurons: np.dtype[Any]
     synapses: np.dtype[Any]

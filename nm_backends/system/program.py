@@ -89,11 +89,18 @@ class System:
             }
         )
 
-    def check(self) -> Report:
-        """Say what was found when this was compiled, and what the images would do to the chips."""
+    def check(self, spikes: Any = None) -> Report:
+        """Say what was found when this was compiled, and what the images would do to the chips.
+
+        With ``spikes`` also where spikes and charge are lost when it runs on them.
+        """
         report = replace(self.report, diagnostics=list(self.report.diagnostics))
         for part in self.parts:
             report.extend(part.program.check().diagnostics)
+        if spikes is not None:
+            from nm_backends.losses import predict
+
+            report.extend(predict(cast(Program, self), spikes))
         return report
 
     def run(

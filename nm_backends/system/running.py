@@ -42,13 +42,18 @@ class SystemRunner:
         threads: int | None,
         **how: Any,
     ) -> RawRun:
-        """Run all chips on counts uint8 ``[time, batch, channels of all inputs]``."""
+        """Run all chips on counts uint8 ``[time, batch, channels of all inputs]``.
+
+        Of chips that hear each other, and so are run step by step, losses by neuron are not known.
+        """
         sent = _split_inputs(system, spikes)
         membranes: dict[str, np.ndarray] = {}
+        losses: dict[str, dict[str, np.ndarray]] = {}
         counters: list[dict[str, np.ndarray]] = [{} for _ in system.parts]
+        kept = membranes if "membrane" in record else None
         for group in loops(system):
             if len(group) > 1 or (group[0], group[0]) in self.links:
-                self._stepwise(group, sent, membranes if record else None, counters, how)
+                self._stepwise(group, sent, kept, counters, how)
                 continue
             part = system.parts[group[0]]
             given = fed(part.program.network, system.network, sent)
@@ -57,9 +62,13 @@ class SystemRunner:
                 _put(sent, system, name, index, raw.layers[name])
                 if name in raw.membranes:
                     _put(membranes, system, name, index, raw.membranes[name])
+                for kind in (kind for kind, nodes in raw.losses.items() if name in nodes):
+                    empty = np.zeros(_size(system, name), np.int64)
+                    whole = losses.setdefault(kind, {}).setdefault(name, empty)
+                    whole[index] = raw.losses[kind][name]
             counters[group[0]] = raw.counters
         layers = {p.name: sent[p.name] for p in system.network.neurons}
-        return RawRun(layers, membranes, self._totals(counters, sent))
+        return RawRun(layers, membranes, self._totals(counters, sent), losses=losses)
 
     def estimate(self, counters: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Return energy and latency of the chips; what the host takes is not known."""

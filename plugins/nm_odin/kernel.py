@@ -25,6 +25,7 @@ from nm_backends.eventcore.operations import (
     VIRTUAL,
 )
 from nm_backends.eventcore.rows import collect_fired, integrate, keep_enabled, leak, toward_zero
+from nm_backends.eventcore.saturations import count_one, count_row
 from nm_backends.fixed import kernel, saturate
 from nm_odin.izh_kernel import EXCITATORY, INHIBITORY, REFERENCE, accumulated, touch_izh
 from nm_odin.izh_rows import merge_fired, sum_inputs, touch_all, touch_restless
@@ -203,9 +204,37 @@ def execute(neurons: Any, synapses: Any, operation: int) -> int:
     return merge_fired(neurons, lif, izh)
 
 
+@kernel()
+def _count(neurons: Any, synapses: Any, operation: int) -> None:
+    """Count the membranes that an operation is about to take beyond their limits."""
+    kind, argument = operation >> KIND_SHIFT, operation & ARGUMENT
+    k, upper = argument & 0xFF, argument >> 8
+    if kind == ROW:
+        count_row(neurons, synapses.weights[argument], NEURONS, _LOW, _HIGH)
+    elif kind == SYNAPSE:
+        count_one(neurons, k, np.int64(synapses.weights[upper, k]), _LOW, _HIGH)
+    elif kind == VIRTUAL and upper & 1 == 0:
+        count_one(neurons, k, -(upper >> 2) if upper & 2 else upper >> 2, _LOW, _HIGH)
+
+
+@kernel(execute_signature(NEURON_STATE, SYNAPSE_STATE))
+def execute_lif_counting(neurons: Any, synapses: Any, operation: int) -> int:
+    """As `execute_lif`, and count."""
+    _count(neurons, synapses, operation)
+    return execute_lif(neurons, synapses, operation)
+
+
+@kernel(execute_signature(NEURON_STATE, SYNAPSE_STATE))
+def execute_counting(neurons: Any, synapses: Any, operation: int) -> int:
+    """As `execute`, and count."""
+    _count(neurons, synapses, operation)
+    return execute(neurons, synapses, operation)
+
+
 LIF_MODEL = CoreModel(
     name=SPEC.name,
     execute=execute_lif,
+    counting=execute_lif_counting,
     decode=decode,
     neurons=NEURON_STATE,
     synapses=SYNAPSE_STATE,
@@ -214,4 +243,4 @@ LIF_MODEL = CoreModel(
     output_cycles=int(SPEC.quantities["cycles_output"].value),
     row_tail=int(SPEC.quantities["cycles_pop"].value),
 )
-MODEL = replace(LIF_MODEL, execute=execute)
+MODEL = replace(LIF_MODEL, execute=execute, counting=execute_counting)

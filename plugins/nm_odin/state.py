@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from nm_backends.eventcore.machine import NEURONS
+from nm_backends.eventcore.saturations import SATURATION_FIELDS
 from nm_odin.izh_fields import IZH_FIELDS
 
 __all__ = ["ELSEWHERE", "IZH_NAMES", "IZH_STATE", "NEURON_STATE", "NEVER", "SYNAPSE_STATE"]
@@ -72,6 +73,7 @@ NEURON_STATE = np.dtype(
         ("spikes", np.int8, NEURONS),  # scratch: spikes that count for calcium
         ("word", np.int16, NEURONS),  # neuron whose word it was at first; see `burst`
         ("izh", IZH_STATE),
+        *SATURATION_FIELDS,  # of LIF neurons
     ],
     align=True,
 )

@@ -135,9 +135,16 @@ class Drive:
 
     def merged(self, spikes: np.ndarray) -> np.ndarray:
         """Return the spikes per sample that are lost since one input fires once per tick."""
+        return np.asarray(self.merged_channels(spikes).sum(axis=1))
+
+    def merged_channels(self, spikes: np.ndarray) -> np.ndarray:
+        """Return the same by input channel, int64 ``[batch, channels]``."""
         used = np.unique(self.layout["event_channel"])
-        counts = np.maximum(spikes[:, :, used[used >= 0]], 1) - np.uint8(1)
-        return np.asarray(counts.sum(axis=(0, 2), dtype=np.int64))
+        used = used[used >= 0]
+        lost = np.zeros(spikes.shape[1:], np.int64)
+        counts = np.maximum(spikes[:, :, used], 1) - np.uint8(1)
+        lost[:, used] = counts.sum(axis=0, dtype=np.int64)
+        return lost
 
 
 def layout_problems(

@@ -14,7 +14,7 @@ from nm_backends.network import Network
 from nm_backends.result import RawRun
 from nm_reckon.drive import Drive
 from nm_reckon.reading import Reading, counted, decided, split
-from nm_reckon.spec import NEURON_FIELDS
+from nm_reckon.spec import NEURON_FIELDS, NEURONS, OUTPUTS
 
 if TYPE_CHECKING:
     from nm_backends.program import Program
@@ -41,11 +41,15 @@ class Outcome:
         In chip units, int64 ``[time, batch, neurons]``, or None.
     votes
         How often each output won, int64 ``[batch, 16]``.
+    saturated
+        How often neurons and outputs of the network stopped at their lower and upper limit in all
+        samples, int64 ``[2, neurons]`` and ``[2, outputs]``; 0 where that was not asked for.
     """
 
     fired: np.ndarray
     potentials: np.ndarray
     votes: np.ndarray
+    saturated: tuple[np.ndarray, np.ndarray]
     membranes: np.ndarray | None = None
     counters: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -58,7 +62,7 @@ def execute(
     network = program.network
     done = run_image(
         program.image, program.layout, network, spikes,
-        membrane="membrane" in record, threads=threads, continuous=driving == "continuous",
+        record=record, threads=threads, continuous=driving == "continuous",
     )  # fmt: skip
     reading = Reading.of(program.layout, network)
     membranes = {} if done.membranes is None else split(reading.fire, done.membranes)
@@ -68,7 +72,21 @@ def execute(
         done.counters,
         split(reading.read, done.potentials),
         decided(program, done.votes, done.counters["cycles"], len(spikes)),
+        _losses(program, spikes, done, "losses" in record),
     )
+
+
+def _losses(
+    program: Program, spikes: np.ndarray, done: Outcome, saturations: bool
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return input spikes that merged per channel and, where counted, saturations per neuron."""
+    reading = Reading.of(program.layout, program.network)
+    merged = Drive(program.layout).merged_channels(spikes).sum(axis=0)
+    found = {"merged": split(program.network.inputs, merged)}
+    for row, kind in enumerate(("saturated_low", "saturated_high") if saturations else ()):
+        neurons, outputs = (part[row] for part in done.saturated)
+        found[kind] = split(reading.fire, neurons) | split(reading.read, outputs)
+    return found
 
 
 def run_image(
@@ -77,7 +95,7 @@ def run_image(
     network: Network,
     spikes: np.ndarray,
     *,
-    membrane: bool = False,
+    record: Sequence[str] = (),
     threads: int | None = None,
     continuous: bool = False,
 ) -> Outcome:
@@ -91,9 +109,7 @@ def run_image(
 
         chip = ReckonSimulator(image)
     parts = [
-        _run_part(
-            image, drive, network, spikes[:, first : first + _AT_ONCE], membrane, threads, chip
-        )
+        _run_part(image, drive, network, spikes[:, first : first + _AT_ONCE], record, threads, chip)
         for first in range(0, max(1, spikes.shape[1]), _AT_ONCE)
     ]
     if len(parts) == 1:
@@ -103,24 +119,28 @@ def run_image(
         np.concatenate([p.fired for p in parts], axis=1),
         np.concatenate([p.potentials for p in parts], axis=1),
         np.concatenate([p.votes for p in parts]),
+        (
+            np.sum([p.saturated[0] for p in parts], axis=0),
+            np.sum([p.saturated[1] for p in parts], axis=0),
+        ),
         np.concatenate(recorded, axis=1) if recorded else None,
         {name: np.concatenate([p.counters[name] for p in parts]) for name in parts[0].counters},
     )
 
 
 def _run_part(
-    image: Image, drive: Drive, network: Network, spikes: np.ndarray, membrane: bool,
-    threads: int | None, chip: ReckonSimulator | None,
+    image: Image, drive: Drive, network: Network, spikes: np.ndarray,
+    record: Sequence[str], threads: int | None, chip: ReckonSimulator | None,
 ) -> Outcome:  # fmt: skip
     samples = list(drive.samples(spikes)) if len(spikes) else []
-    logs = _logs(image, samples, membrane, threads, chip)
+    logs = _logs(image, samples, record, threads, chip)
     steps, batch, _ = spikes.shape
     reading = Reading.of(drive.layout, network)
     when, shown, address = reading.lag, reading.shown, reading.address
     at = drive.at(steps, 0)[:, None]
     fired = np.zeros((steps, batch, when.size), np.uint8)
     potentials = np.zeros((steps, batch, shown.size))
-    membranes = np.zeros((steps, batch, when.size), np.int64) if membrane else None
+    membranes = np.zeros((steps, batch, when.size), np.int64) if "membrane" in record else None
     for s, log in enumerate(logs):
         fired[:, s] = log.spikes[at + when + 1, address]
         potentials[:, s] = log.oneur_ready[at + shown, np.arange(shown.size)]
@@ -131,26 +151,28 @@ def _run_part(
     votes = np.zeros((batch, 16), np.int64)
     for s, log in enumerate(logs):
         votes[s] = log.winner_count[-1]
+    stopped = sum((log.saturated for log in logs), np.zeros((2, NEURONS + OUTPUTS), np.int64))
+    saturated = (stopped[:, address], stopped[:, NEURONS : NEURONS + shown.size])
     counters = _counters(samples, logs, batch) | {"dropped": drive.merged(spikes)}
-    return Outcome(fired, potentials / reading.scale, votes, membranes, counters)
+    return Outcome(fired, potentials / reading.scale, votes, saturated, membranes, counters)
 
 
 def _logs(
-    image: Image, samples: list[Sample], membrane: bool, threads: int | None,
+    image: Image, samples: list[Sample], record: Sequence[str], threads: int | None,
     chip: ReckonSimulator | None,
 ) -> list[SampleLog]:  # fmt: skip
     """Run samples on ``chip``, one after the other, or each on a chip of its own."""
     from nm_reckon.simulator import ReckonSimulator, run_batch, train
 
-    record = ("spikes", "outputs")
-    if membrane:
+    logged = ("spikes", "outputs", *(("losses",) if "losses" in record else ()))
+    if "membrane" in record:
         return [
-            (chip or ReckonSimulator(image)).sample(sample, record, range(sample.ticks))
+            (chip or ReckonSimulator(image)).sample(sample, logged, range(sample.ticks))
             for sample in samples
         ]
     if chip is not None:
-        return list(train(chip, samples, record))
-    return list(run_batch(image, samples, record, threads=threads))
+        return list(train(chip, samples, logged))
+    return list(run_batch(image, samples, logged, threads=threads))
 
 
 def _membranes(memory: np.ndarray) -> np.ndarray:

@@ -43,6 +43,7 @@ CHIP = np.dtype(
         ("padded", np.int64),  # neurons swept by a step; those that are not stepped stay as is
         ("visited", np.int64),  # neurons that a propagation visits
         # neurons
+        ("counting", np.int64),  # whether saturations are counted
         ("rounding", np.int64),
         ("noise", np.int64),
         ("noise_shift", np.int32),
@@ -130,6 +131,8 @@ TALLY = np.dtype(
         ("sent", np.int64),  # bytes
         ("late", np.int64),  # ticks that came while the chip was busy
         ("halted", np.int64),  # the one that halted it, or 0
+        # membranes that stopped at their lower and upper limit: neurons, then outputs
+        ("saturated", np.int32, (2, 256 + 16)),
     ]
 )
 """What is counted in a sample."""

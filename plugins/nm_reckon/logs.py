@@ -16,7 +16,7 @@ from nm_reckon.state import generator_states, neuron_words
 
 __all__ = ["RECORDS", "Log", "Recording"]
 
-RECORDS = ("spikes", "outputs", "lfsr", "cycles")
+RECORDS = ("spikes", "outputs", "lfsr", "cycles", "losses")
 
 
 class Log(NamedTuple):
@@ -55,7 +55,7 @@ class Recording:
         capture: Sequence[int] = (),
     ) -> None:
         self._plan = packed.plan
-        spikes, outputs, lfsr, cycles = _rows(record, packed.ticks.size)
+        spikes, outputs, lfsr, cycles, _ = _rows(record, packed.ticks.size)
         captured = _check_capture(capture, packed)
         self._every_tick = bool(chip["send_every_tick"][0])
         self._bytes = 1 if chip["send_label"][0] else 2 * (int(chip["last_output"][0]) + 1)
@@ -92,6 +92,7 @@ class Recording:
             spikes_fired=int(tally["spikes"]),
             sops=int(tally["sops"]),
             updates=int(tally["updates"]),
+            saturated=tally["saturated"].copy(),
             timing_errors=log.late[begin : begin + int(tally["late"])],
             halted=int(tally["halted"]) or -1,
             spikes=log.spikes["fired"][here],

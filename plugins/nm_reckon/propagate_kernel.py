@@ -24,6 +24,24 @@ def _add_row(u: np.ndarray, row: np.ndarray, shift: np.int16, visited: int) -> N
 
 
 @kernel()
+def _count(c: Any, s: Any, i: int, event: int, spike: int) -> None:
+    """Count the membranes and outputs that source ``i`` is about to take beyond their limits."""
+    for j in range(c.visited):
+        total = np.int32(s.membrane[j])
+        if event:
+            total += np.int32(s.w_inp[i, j]) << c.shift_inp
+        if spike:
+            total += np.int32(s.w_rec[i, j]) << c.shift_rec
+        s.tally.saturated[0, j] += np.int32(total < _LOW)
+        s.tally.saturated[1, j] += np.int32(total > _HIGH)
+    if spike:
+        for k in range(c.last_output + 1):
+            total = np.int32(s.output[k]) + (np.int32(s.w_out[i, k]) << c.shift_out)
+            s.tally.saturated[0, 256 + k] += np.int32(total < _LOW)
+            s.tally.saturated[1, 256 + k] += np.int32(total > _HIGH)
+
+
+@kernel()
 def _add_rows(c: Any, s: Any, i: int) -> None:
     """Add the input row and the recurrent row of source ``i`` at once."""
     u, inp, rec = s.membrane, s.w_inp[i], s.w_rec[i]
@@ -101,6 +119,8 @@ def _serve(t: Any, c: Any, s: Any, i: int) -> None:
     if not s.settled_visit:
         settle(s, c.visited >> 1)
         s.settled_visit = 1
+    if c.counting:
+        _count(c, s, i, event, spike)
     if c.noise:
         _add_noisy(t, c, s, i, event, spike)
     elif event and spike:

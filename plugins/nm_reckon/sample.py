@@ -97,6 +97,9 @@ class SampleLog:
         else is as if the host had waited: the chip itself goes wrong in ways of its own.
     halted
         Tick at which the chip halted because of one (``SPI_ERROR_HALT``), or -1.
+    saturated
+        How often the membranes of 256 neurons and 16 outputs stopped at their lower and upper
+        limit, int32 ``[2, 272]`` (``record="losses"``; noise that takes part is left out).
     mem_step, mem_ready
         Neuron memory after the step of a tick and when ready again, uint8 ``[n, 128, 16]``, for the
         ticks of ``capture``.
@@ -117,5 +120,6 @@ class SampleLog:
     winner_count: np.ndarray = field(default_factory=lambda: _none(0, OUTPUTS, kind=np.uint16))
     lfsr: np.ndarray = field(default_factory=lambda: _none(0, 13, kind=np.uint32))
     cycles: np.ndarray = field(default_factory=lambda: _none(0, 4))
+    saturated: np.ndarray = field(default_factory=lambda: np.zeros((2, 272), np.int32))
     mem_step: np.ndarray = field(default_factory=lambda: _none(0, 128, 16, kind=np.uint8))
     mem_ready: np.ndarray = field(default_factory=lambda: _none(0, 128, 16, kind=np.uint8))

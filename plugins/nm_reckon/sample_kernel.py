@@ -76,6 +76,7 @@ def _begin(s: Any) -> None:
     tally.busy[:] = 0
     tally.events = tally.spikes = tally.sops = tally.updates = 0
     tally.sent = tally.late = tally.halted = 0
+    tally.saturated[:] = 0
 
 
 @kernel()

@@ -108,7 +108,8 @@ class ReckonSimulator:
         sample
             What the host does.
         record
-            What to record at each tick: ``spikes``, ``outputs``, ``lfsr``, ``cycles``.
+            What to record at each tick: ``spikes``, ``outputs``, ``lfsr``, ``cycles``; and
+            ``losses``, counted over the sample.
         capture
             Ticks, ascending, for which the neuron memory is recorded.
 
@@ -130,7 +131,7 @@ class ReckonSimulator:
         """
         from nm_reckon.sample_kernel import run_samples  # numba, only where something is simulated
 
-        chip = self._ready(packed)
+        chip = _counting(self._ready(packed), record)
         recording = Recording(packed, chip, record, capture)
         done = run_samples(
             tables(), chip, self._state, packed.plan, packed.ticks, packed.addresses,
@@ -197,7 +198,7 @@ def run_batch(
         raise UserError(f"threads {threads}: expected 1 or more")
     packed = samples if isinstance(samples, Packed) else pack(samples)
     simulator = ReckonSimulator(image)
-    chip, fresh = simulator._ready(packed), simulator._state
+    chip, fresh = _counting(simulator._ready(packed), record), simulator._state
     threads = threads or usable_cores()
     edges = np.unique(np.linspace(0, packed.plan.size, 4 * threads + 1).astype(int))
 
@@ -236,6 +237,13 @@ def train(
     Several chips may be trained in threads at once: the GIL is free meanwhile.
     """
     return simulator.run(samples if isinstance(samples, Packed) else pack(samples), record)
+
+
+def _counting(chip: np.ndarray, record: Sequence[str]) -> np.ndarray:
+    """Return the configuration of a chip whose saturations are counted, if that is asked for."""
+    chip = chip.copy()
+    chip["counting"] = "losses" in record
+    return chip
 
 
 def _check_dirty(dirty: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from nm_backends.eventcore.operations import (
     VIRTUAL,
 )
 from nm_backends.eventcore.rows import collect_fired, integrate, keep_enabled, leak, toward_zero
+from nm_backends.eventcore.saturations import SATURATION_FIELDS, count_one, count_row
 from nm_backends.fixed import kernel, saturate
 from nm_tinyodin.spec import SPEC
 
@@ -31,6 +32,7 @@ NEURON_STATE = np.dtype(
         ("fired", np.int16, NEURONS),
         ("hits", np.uint8, NEURONS),  # scratch
         ("count", np.int64),  # neurons that rows and time references of all neurons visit
+        *SATURATION_FIELDS,
     ],
     align=True,
 )
@@ -70,6 +72,13 @@ def _touch(neurons: Any, k: int, value: np.int16) -> int:
     return 1 if neurons.enabled[k] else 0
 
 
+@kernel()
+def _signed(argument: int) -> int:
+    """Return the weight of a virtual event."""
+    weight = argument >> 8
+    return weight - (weight >> 3 << 4)
+
+
 @kernel(execute_signature(NEURON_STATE, SYNAPSE_STATE))
 def execute(neurons: Any, synapses: Any, operation: int) -> int:
     """Carry out one operation (``neuron_core.v``, ``lif_neuron.v``)."""
@@ -83,18 +92,29 @@ def execute(neurons: Any, synapses: Any, operation: int) -> int:
     elif kind == LEAK_ONE:
         return _touch(neurons, argument, toward_zero(membrane[argument], neurons.leak[argument]))
     else:
-        k, weight = argument & 0xFF, argument >> 8
-        signed = weight - (weight >> 3 << 4)
-        return _touch(neurons, k, saturate(membrane[k] + signed, _LOW, _HIGH))
+        k = argument & 0xFF
+        return _touch(neurons, k, saturate(membrane[k] + _signed(argument), _LOW, _HIGH))
     if not any_fired:
         return 0
     fired = collect_fired(membrane, threshold, neurons.hits, neurons.fired, count)
     return keep_enabled(neurons.fired, fired, neurons.enabled)
 
 
+@kernel(execute_signature(NEURON_STATE, SYNAPSE_STATE))
+def execute_counting(neurons: Any, synapses: Any, operation: int) -> int:
+    """As `execute`, and count the membranes that are about to go beyond their limits."""
+    kind, argument = operation >> KIND_SHIFT, operation & ARGUMENT
+    if kind == ROW:
+        count_row(neurons, synapses.weights[argument], neurons.count, _LOW, _HIGH)
+    elif kind == VIRTUAL:
+        count_one(neurons, argument & 0xFF, _signed(argument), _LOW, _HIGH)
+    return execute(neurons, synapses, operation)
+
+
 MODEL = CoreModel(
     name=SPEC.name,
     execute=execute,
+    counting=execute_counting,
     decode=decode,
     neurons=NEURON_STATE,
     synapses=SYNAPSE_STATE,

@@ -15,6 +15,7 @@ class OdinReference(ClockedCore):
         self.words = [int.from_bytes(bytes(word), "little") for word in words]
         self.synapses = [[int(w) for w in row] for row in synapses]
         self.up, self.down = [int(f) for f in up], [int(f) for f in down]
+        self.below, self.above = [0] * 256, [0] * 256  # stops of LIF membranes at a limit
 
     def memory(self):
         return [list(word.to_bytes(16, "little")) for word in self.words]
@@ -92,6 +93,8 @@ class OdinReference(ClockedCore):
         if reference:
             membrane = max(membrane - bits(1, 7) * bits(8, 1), 0)
         else:
+            self.below[neuron] += membrane + weight < 0
+            self.above[neuron] += membrane + weight > 255
             membrane = min(max(membrane + weight, 0), 255)
         spike = membrane >= bits(9, 8)
         membrane = 0 if spike else membrane

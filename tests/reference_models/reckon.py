@@ -78,6 +78,7 @@ class ReckonReference:
 
     def __init__(self, image, dirty=None, lfsr=None):
         self.registers = dict(image.registers)
+        self.below, self.above = [0] * 272, [0] * 272  # stops at a limit: neurons, then outputs
         self.generators = all_generators()
         for name, _ in SEEDS:
             self.set_register(name, self.registers[name])
@@ -468,6 +469,7 @@ class ReckonReference:
             if z:
                 for k in range(self.NO + 1):  # rule 35
                     moved = self.o[k] + (self.w_out[i][k] << self._reg("FP_LOC_WOUT"))
+                    self._note(256 + k, moved)
                     self.o[k] = clamp(moved, -32768, 32767)
             if event and i > self.NR and traced[0]:  # rule 37
                 self._supplement(i)
@@ -486,10 +488,15 @@ class ReckonReference:
                 n = signed(number(noise[16 * odd : 16 * odd + 16]), 16) >> self._reg("NOISE_STR")
             w = (self.w_inp[i][j] << self._reg("FP_LOC_WINP")) if event else 0
             w += (self.w_rec[i][j] << self._reg("FP_LOC_WREC")) if z else 0
+            self._note(j, self.u[j] + w)
             self.u[j] = self._integrate(self.u[j], w, n)
             if j == i:
                 self._add_traces(i, [event and traced[0], z and traced[1], z and traced[2]])
         self._dirty[2 * pair] = self._dirty[2 * pair + 1] = 1
+
+    def _note(self, place, total):
+        self.below[place] += total < -32768
+        self.above[place] += total > 32767
 
     @staticmethod
     def _integrate(u, w, n):

@@ -12,6 +12,7 @@ class TinyOdinReference(ClockedCore):
         self.last = self.monitor = int(registers["SPI_MAX_NEUR"])
         self.words = [int.from_bytes(bytes(word), "little") for word in words]
         self.synapses = [[int(w) - 16 * (int(w) > 7) for w in row] for row in synapses]
+        self.below, self.above = [0] * 256, [0] * 256  # times that a membrane stopped at a limit
 
     def memory(self):
         return [list(word.to_bytes(4, "little")) for word in self.words]
@@ -42,6 +43,8 @@ class TinyOdinReference(ClockedCore):
         if reference:
             membrane = max(membrane - leak, 0) if membrane >= 0 else min(membrane + leak, 0)
         else:
+            self.below[neuron] += membrane + weight < -2048
+            self.above[neuron] += membrane + weight > 2047
             membrane = min(max(membrane + weight, -2048), 2047)
         spike = membrane >= 0 and membrane >= threshold
         self.words[neuron] = word & ~0xFFF | (0 if spike else membrane & 0xFFF)
