@@ -32,3 +32,12 @@ def test_the_digits_network_is_trained_stored_and_deployed(tmp_path):
         tmp_path / "digits.nir", "tinyodin", calibrate=files["calibration"]["spikes"]
     )
     assert np.mean(program.run(spikes).prediction == labels) > float_accuracy - 0.05
+
+
+def test_a_network_too_large_for_one_chip_runs_on_two():
+    script = ROOT / "examples" / "several_chips.py"
+    command = [sys.executable, str(script), "--calibration", "4"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "on 2 chips (odin)" in said
+    accuracy = {name: float(said.split(name)[1].split("%")[0]) for name in ("float", "2 x odin")}
+    assert accuracy["2 x odin"] > accuracy["float"] - 3

@@ -283,6 +283,8 @@ def test_one_chip_in_turn_is_the_same_and_says_what_programming_costs():
         for sent in get_backend("tinyodin").write_stream(part.program.image)
     )
     assert result.metadata["reprogramming"] == {"spi_words": words, "spi_bits": 20 * words}
+    odin = small_system(net, "odin", 8, "time").run(spikes).metadata["reprogramming"]
+    assert odin["seconds"] == odin["spi_bits"] * 4 / 75e6
     with pytest.raises(CompileError) as refused:
         small_system(recurrent(), "tinyodin", 4, "time")
     assert "NMB062" in refused.value.report.codes

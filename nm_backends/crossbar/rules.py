@@ -72,8 +72,8 @@ def _share(values: Any, which: Any) -> tuple[int, int]:
 def too_many_neurons(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
     """The network has more neurons than the chip.
 
-    Every neuron of the network takes one of the chip's neurons. Make a layer smaller, or split the
-    network over several chips by hand.
+    Every neuron of the network takes one of the chip's neurons. Make a layer smaller, or cut the
+    network over several chips (``chips="auto"``, ``nmb compile --chips auto``).
     """
     total = sum(p.size for p in network.neurons)
     if total <= spec.neurons:
@@ -97,7 +97,8 @@ def too_many_rows(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
     neuron drives another one: a spike of neuron n is executed as an event of row n. Where the sign
     of a weight belongs to the row, a channel with weights of both signs takes two rows, and a
     neuron with outgoing weights of both signs is stored twice. Use fewer input channels (pooling,
-    cropping), a smaller hidden layer, or weights of one sign per source.
+    cropping), a smaller hidden layer, or weights of one sign per source. Or cut the network over
+    several chips (``chips="auto"``): there the host can stand in for rows.
     """
     from nm_backends.crossbar.demand import demand
 

@@ -217,13 +217,20 @@ def _summed(estimates: Sequence[Estimate], formula: str) -> Estimate:
     return Estimate(total, first.unit, formula, first.source, first.status)
 
 
-def programming_words(system: System) -> dict[str, int]:
-    """Return what it takes to program one chip as each part once: SPI words and bits."""
+def programming_words(system: System) -> dict[str, float]:
+    """Return what it takes to program one chip as each part once: SPI words and bits.
+
+    And the least time in seconds, where the chip says how fast its SPI may be.
+    """
     backend = get_backend(system.chip)
     words = sum(
         len(sent.words) for p in system.parts for sent in backend.write_stream(p.program.image)
     )
-    return {"spi_words": words, "spi_bits": words * backend.spec.spi_bits}
+    bits, known = words * backend.spec.spi_bits, backend.spec.quantities
+    found: dict[str, float] = {"spi_words": words, "spi_bits": bits}
+    if "cycles_sck" in known:
+        found["seconds"] = bits * known["cycles_sck"].value / known["f_clk"].value
+    return found
 
 
 def chip_inputs(system: System, spikes: np.ndarray) -> list[np.ndarray]:

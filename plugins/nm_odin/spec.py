@@ -89,6 +89,7 @@ _QUANTITIES = {
         "per input event: 3 to accept, 3 to release, 7 idle seen by a host that waits for 8",
     ),
     "cycles_wait": Quantity(1, "cycles", TRACES, "measured", "per served spike event"),
+    "cycles_sck": Quantity(4, "cycles", RTL, condition="per SPI bit at least"),
     "cycles_output": Quantity(6, "cycles", TRACES, "measured", "per output event, immediate host"),
 }
 
