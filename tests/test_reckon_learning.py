@@ -2,6 +2,7 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import nir
@@ -11,6 +12,7 @@ from reference_models.reckon import ReckonReference
 
 import nm_backends as nmb
 from nm_backends.errors import UserError
+from nm_backends.rules import CompileError
 from nm_reckon.learning_options import ReckonLearning
 from nm_reckon.training import Trainer
 
@@ -26,6 +28,7 @@ GAINS = (1.0, 0.3, 0.6)
 FAST = {"rate_input": 1e-3, "rate_recurrent": 1e-3, "rate_output": 2e-2, "seed": 5,
         "regularisation": "none"}  # fmt: skip
 ALL = reckon_network.LAYERS
+SAID = nmb.Discretisation(dt=1e-3, reset="zero", spike_cmp=">=", v0="zero")
 
 
 def compiled(learn=ALL, seed=1, **changes):
@@ -197,31 +200,101 @@ def test_wrong_use_is_refused():
         compiled().learn(spikes, labels, options={"window": (0, 21)})
 
 
-def stacked(bias=0.0, learn=("a",)):
-    """Two layers of neurons and an output, no recurrent weights."""
+def stacked(bias=0.0, learn=("a",), weight=0.2, inputs=4, zeros=0):
+    """Two layers of neurons and an output, no recurrent weights; ``zeros`` inputs drive nothing."""
     one = np.ones(4)
     neurons = [nir.LIF(20e-3 * one, 20 * one, 0 * one, 0.6 * one) for _ in range(2)]
-    weights = [nir.Linear(0.2 * np.ones((4, 4))) for _ in range(3)]
+    sizes = ((4, inputs), (4, 4), (4, 4))
+    weights = [nir.Linear(weight * np.ones(size)) for size in sizes]
+    weights[0].weight[:, inputs - zeros :] = 0
     if bias:
         weights[0] = nir.Affine(weights[0].weight, np.full(4, bias))
     names = ("input", "a", "first", "b", "second", "c", "out", "output")
     parts = (
-        nir.Input({"input": np.array([4])}), weights[0], neurons[0], weights[1], neurons[1],
+        nir.Input({"input": np.array([inputs])}), weights[0], neurons[0], weights[1], neurons[1],
         weights[2], nir.LI(20e-3 * one, 20 * one, 0 * one), nir.Output({"output": np.array([4])}),
     )  # fmt: skip
     pairs = list(itertools.pairwise(names))
     graph = nir.NIRGraph(dict(zip(names, parts, strict=True)), pairs)
-    said = nmb.Discretisation(dt=1e-3, reset="zero", spike_cmp=">=", v0="zero")
-    options = nmb.CompileOptions(learn=learn)
-    return nmb.compile(graph, "reckon", discretisation=said, options=options)
+    return nmb.compile(graph, "reckon", SAID, options=nmb.CompileOptions(learn=learn))
 
 
 def test_what_learns_is_a_whole_memory_and_nothing_but_weights_of_the_model():
     assert Trainer(stacked(), ReckonLearning()).matrices == ("input",)
     assert Trainer(stacked(learn=("b", "c")), ReckonLearning()).matrices == ("recurrent", "output")
-    with pytest.raises(UserError, match="biases, resting and initial membranes are inputs"):
-        stacked(bias=0.1)
+    refused("RECKON040", "biases, resting and initial membranes", lambda: stacked(bias=0.1))
     stacked(bias=0.1, learn=("c",))
+
+
+def refused(code, message, make):
+    with pytest.raises(CompileError, match=message) as caught:
+        make()
+    assert caught.value.report.codes == {code}
+    (said,) = caught.value.report.errors
+    assert said.node
+    assert said.hint
+
+
+def test_inputs_whose_weights_are_0_so_far_can_learn():
+    program = stacked(learn=("a", "b", "c"), inputs=6, zeros=3)
+    assert program.layout["event_channel"].tolist() == list(range(6))
+    spikes = (np.random.default_rng(1).random((STEPS, 40, 6)) < 0.4).astype(np.uint8)
+    options = {"rate_input": 2e-2, "regularisation": "none", "seed": 5}
+    program.learn(spikes, np.arange(40) % 4, options=options, progress=False)
+    learned = program.weights("a")
+    assert (learned[:, 3:] != 0).any()
+    held = program.image.memories["input_weight"].view(np.int8).reshape(256, 256)
+    unit = 8 / program.layout["scale"][0]
+    first = program.layout["address"][:4]
+    assert np.array_equal(learned, unit * held[np.ix_(range(6), first)].T)
+    plain = stacked(learn=("b", "c"), inputs=6, zeros=3)
+    assert plain.layout["event_channel"].tolist() == [0, 1, 2]
+    assert np.array_equal(program.to_nir().nodes["a"].weight, learned)
+
+
+def test_layers_whose_weights_are_all_0_so_far_learn_in_their_turn():
+    program = stacked(weight=0.0, learn=("a", "b", "c"))
+    assert program.metadata["lags"] == {"first": 0, "second": 1, "out": 2}
+    assert stacked(weight=0.0, learn=("c",)).metadata["lags"]["second"] == 0
+
+
+def test_inputs_that_are_to_learn_need_addresses():
+    stacked(inputs=257, zeros=1, learn=("c",))
+    message = "257 input addresses are needed with a, c learning"
+    refused("RECKON041", message, lambda: stacked(inputs=257, zeros=1, learn=("a", "c")))
+
+
+def test_no_neuron_may_just_hand_spikes_on():
+    def skipping(weight, learn=("w_rec", "w_skip")):
+        graph = reckon_network.graph(SIZES, 1, CONSTANTS, GAINS)
+        graph.nodes["w_skip"] = nir.Linear(weight * np.ones((OUTPUTS, INPUTS)))
+        graph.edges += [("input", "w_skip"), ("w_skip", "out")]
+        return nmb.compile(graph, "reckon", SAID, options=nmb.CompileOptions(learn=learn))
+
+    refused("RECKON039", "6 neurons only hand spikes on", lambda: skipping(0.1, ("w_rec",)))
+    skipping(0.0, ("w_rec",))
+    refused(
+        "RECKON039", "6 neurons only hand spikes on", lambda: skipping(0.0, ("w_skip", "w_out"))
+    )
+
+
+def test_a_loop_that_is_yet_to_learn_is_a_loop():
+    graph = reckon_network.graph(SIZES, 1, CONSTANTS, GAINS)
+    one = np.ones(4)
+    graph.nodes["more"] = nir.LIF(20e-3 * one, 20 * one, 0 * one, 0.6 * one)
+    graph.nodes["w_to"] = nir.Linear(0.1 * np.ones((4, NEURONS)))
+    graph.nodes["w_back"] = nir.Linear(np.zeros((NEURONS, 4)))
+    graph.edges += [("rec", "w_to"), ("w_to", "more"), ("more", "w_back"), ("w_back", "rec")]
+    nmb.compile(graph, "reckon", SAID)
+    options = nmb.CompileOptions(learn=("w_rec", "w_to", "w_back"))
+    refused(
+        "RECKON006", "the loop through", lambda: nmb.compile(graph, "reckon", SAID, options=options)
+    )
+
+
+def test_only_a_program_that_stays_is_told_that_it_was_not_calibrated():
+    assert "RECKON027" in compiled(learn=()).report.codes
+    assert "RECKON027" not in compiled().report.codes
 
 
 def test_a_memory_is_not_shared_with_layers_that_stay():
@@ -230,11 +303,15 @@ def test_a_memory_is_not_shared_with_layers_that_stay():
     graph.nodes["w_more"] = nir.Linear(0.1 * np.ones((4, NEURONS)))
     graph.nodes["more"] = nir.LIF(20e-3 * one, 20 * one, 0 * one, 0.6 * one)
     graph.nodes["w_end"] = nir.Linear(0.1 * np.ones((OUTPUTS, 4)))
+    del graph.nodes["w_out"]
+    graph.edges = [edge for edge in graph.edges if "w_out" not in edge]
     graph.edges += [("rec", "w_more"), ("w_more", "more"), ("more", "w_end"), ("w_end", "out")]
-    said = nmb.Discretisation(dt=1e-3, reset="zero", spike_cmp=">=", v0="zero")
     options = nmb.CompileOptions(learn=("w_rec",))
-    with pytest.raises(UserError, match="w_more is in the memory of recurrent weights too"):
-        nmb.compile(graph, "reckon", discretisation=said, options=options)
+    message = "w_more is in the memory of recurrent weights too"
+    refused("RECKON038", message, lambda: nmb.compile(graph, "reckon", SAID, options=options))
+    program = nmb.compile(graph, "reckon", SAID)
+    with pytest.raises(UserError, match="w_more is in the memory of recurrent weights"):
+        Trainer(replace(program, options=options), ReckonLearning())
 
 
 def test_the_scale_leaves_room_and_is_the_same_for_all_neurons():

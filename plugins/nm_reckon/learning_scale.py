@@ -8,11 +8,11 @@ pair of neurons, the best where weights stay, would make each pair learn at a ra
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from nm_backends.effective import learning
-from nm_backends.errors import UserError
 from nm_backends.network import Network, Projection
 from nm_reckon.eprop_setup import MATRICES
 from nm_reckon.pairing import partners
@@ -20,7 +20,7 @@ from nm_reckon.scaling import LARGEST, Integers, Shifts, kappa_of
 from nm_reckon.spec import SPEC
 from nm_reckon.topology import Topology
 
-__all__ = ["learned_matrices", "learning_integers", "matrix_of"]
+__all__ = ["layers_that_stay", "learned_matrices", "learning_integers", "matrix_of"]
 
 _GROWTH = 2.0  # times the largest weight that a learned weight may reach, at least
 _SHIFT = 3  # the published one: membranes and leaks count in eighths of a weight's unit
@@ -36,33 +36,24 @@ def matrix_of(network: Network, projection: Projection) -> str:
 
 
 def learned_matrices(network: Network, nodes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the weight memories that learn, in the order of `eprop_setup.MATRICES`.
+    """Return the weight memories that learn, in the order of `eprop_setup.MATRICES`."""
+    found = {matrix_of(network, projection) for projection in learning(network, nodes)}
+    return tuple(name for name in MATRICES if name in found)
 
-    Raises
-    ------
-    UserError
-        A memory holds other layers too: it learns as a whole.
-    """
-    chosen = learning(network, nodes)
-    found = {matrix_of(network, projection) for projection in chosen}
+
+def layers_that_stay(network: Network, nodes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Go through the layers that are not to learn but are in a memory that does, with its name."""
+    chosen, matrices = learning(network, nodes), learned_matrices(network, nodes)
     for projection in network.projections:
         matrix = matrix_of(network, projection)
-        if matrix not in found or any(projection is one for one in chosen):
-            continue
-        named = ", ".join(projection.nodes) or projection.name
-        raise UserError(
-            f"learn={nodes!r}: {named} is in the memory of {matrix} weights too, which learns as a "
-            "whole",
-            f"name {named} as well, or none of that memory",
-        )
-    return tuple(name for name in MATRICES if name in found)
+        if matrix in matrices and not any(projection is one for one in chosen):
+            yield ", ".join(projection.nodes) or projection.name, matrix
 
 
 def learning_integers(
     network: Network,
     wired: Topology,
     where: tuple[np.ndarray, np.ndarray],
-    learn: tuple[str, ...],
 ) -> Integers:
     """Return integers for a network that learns.
 
@@ -73,17 +64,9 @@ def learning_integers(
     ----------
     where
         See `scaling.places`.
-    learn
-        Nodes that learn.
-
-    Raises
-    ------
-    UserError
-        Weights would change that are none of the model.
     """
     subtracts = any(p.reset.startswith("subtract") for p in network.neurons if p.spiking)
     place, alpha = where
-    _refuse_helpers(network, wired, learn)
     matrices = (wired.w_in, wired.w_rec, wired.w_out)
     largest = max(float(np.abs(w).max(initial=0.0)) for w in matrices) or float(wired.height.max())
     unit = 2.0 ** math.ceil(math.log2(_GROWTH * largest / SPEC.weights.maximum) - 1e-9)
@@ -107,23 +90,6 @@ def learning_integers(
         subtracts,
         rounding=1,
     )
-
-
-def _refuse_helpers(network: Network, wired: Topology, learn: tuple[str, ...]) -> None:
-    """Refuse to change what is no weight of the model: relays, and constant inputs."""
-    matrices, plan = learned_matrices(network, learn), wired.schedule
-    if plan.relays:
-        raise UserError(
-            f"learn={learn!r}: {len(plan.relays)} neurons only hand spikes on (delays, or layers "
-            "that wait for others); e-prop would change their weights too",
-            "learn with one recurrent layer that the inputs drive and the outputs read",
-        )
-    if "input" in matrices and any(channel < 0 for _, channel in plan.events):
-        raise UserError(
-            f"learn={learn!r}: biases, resting and initial membranes are inputs on this chip; "
-            "e-prop would change their weights too",
-            "leave them out (an input that always fires is a bias), or let the input weights stay",
-        )
 
 
 def _thresholds(wired: Topology, place: np.ndarray, scale: float) -> np.ndarray:

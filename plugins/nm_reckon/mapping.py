@@ -16,11 +16,11 @@ from nm_reckon.choose import rounded_too, ways
 from nm_reckon.drive import layout_of
 from nm_reckon.execute import Outcome
 from nm_reckon.image import pack_integers, sizes
+from nm_reckon.learning_findings import learning_schedule
 from nm_reckon.learning_scale import learning_integers
 from nm_reckon.measured import findings
 from nm_reckon.refine import Refiner
 from nm_reckon.scaling import Integers, Peaks, places
-from nm_reckon.schedule import schedule
 from nm_reckon.spec import ALPHA_ONE, INPUTS, KAPPA_ONE, NEURONS, OUTPUTS, SPEC
 from nm_reckon.topology import Topology, topology
 from nm_reckon.trials import Target
@@ -51,19 +51,19 @@ def map_network(
     calibration
         Input counts uint8 ``[time, batch, channels]``, or None.
     """
-    wired = topology(network, schedule(network))
+    wired = topology(network, learning_schedule(network, options.learn))
     where = places(wired)
     target = None if calibration is None else Target.of(network, wired, _some(calibration))
     peaks = target.peaks if target else Peaks.guessed(wired)
     promising = (
-        [learning_integers(network, wired, where, options.learn)]
+        [learning_integers(network, wired, where)]
         if options.learn
         else _promising(network, wired, where, peaks, target)
     )
     tried = [_make(network, wired, integers, options) for integers in promising]
     done, made = (None, tried[0]) if target is None else _best(network, wired, target, tried)
     report = Report(SPEC.name, network.source)
-    report.extend(findings(network, wired, made.integers, target, done))
+    report.extend(findings(network, wired, made.integers, target, done, bool(options.learn)))
     return Mapping(
         made.image,
         made.layout,

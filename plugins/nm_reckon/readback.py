@@ -47,7 +47,7 @@ def weights_of(program: Program, node: str) -> np.ndarray:
     post = network.populations[projection.post]
     if not (gain_of(post) * network.populations[projection.pre].graded).all():
         raise UserError(f"{node}: a spike is worth 0 at {post.name}, any weight would do")
-    return np.asarray(_between(program, topology(network, schedule(network)), projection).T)
+    return np.asarray(_between(program, _wired(program), projection).T)
 
 
 def realised(program: Program) -> Realised:
@@ -56,7 +56,7 @@ def realised(program: Program) -> Realised:
     Membranes that are cut or rounded to whole units, or that saturate, are not in it.
     """
     network = program.network
-    wired = topology(network, schedule(network))
+    wired = _wired(program)
     projections = [
         replace(p, weights=sp.csr_array(_between(program, wired, p))) for p in network.projections
     ]
@@ -66,6 +66,10 @@ def realised(program: Program) -> Realised:
     for name, span in wired.output_spans():
         populations[name] = _outputs(program, wired, populations[name], span)
     return Realised(replace(network, populations=populations, projections=projections), notes)
+
+
+def _wired(program: Program) -> Topology:
+    return topology(program.network, schedule(program.network, program.options.learn))
 
 
 def _between(program: Program, wired: Topology, projection: Projection) -> np.ndarray:

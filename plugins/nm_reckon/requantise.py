@@ -49,8 +49,8 @@ def requantise(program: Program, network: Network) -> Program:
     UserError
         There is no room for such rows or neurons.
     """
-    old = topology(program.network, schedule(program.network))
-    new = topology(network, schedule(network))
+    learn = program.options.learn
+    old, new = (topology(net, schedule(net, learn)) for net in (program.network, network))
     base = _integers_in(program, old)
     integers = _moved(base, old, new)
     image = program.image.copy()

@@ -7,7 +7,7 @@ prints. Importing this module needs no numpy, so that ``nmb explain`` starts fas
 # ruff: noqa: D401 - the first line of a rule says what is wrong
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from nm_backends.crossbar.reported import (
@@ -32,14 +32,16 @@ from nm_reckon.cost_rules import (
     shared_leak,
     unseen_spikes,
 )
+from nm_reckon.learning_rules import LEARNING
 from nm_reckon.setup_rules import SETUP
 
 if TYPE_CHECKING:
     from nm_backends.chip import ChipSpec
     from nm_backends.crossbar.rules import Finding
     from nm_backends.network import Network
+    from nm_reckon.schedule import LoopError
 
-__all__ = ["BY_NAME", "RULES"]
+__all__ = ["BY_NAME", "RULES", "short_loop"]
 
 _EXACT = 1e-12
 
@@ -149,15 +151,20 @@ def loop_too_short(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]
     try:
         schedule(network)
     except LoopError as error:
-        yield {
-            "message": f"the loop through {', '.join(error.names)} has fewer steps of delay than "
-            "projections",
-            "node": error.names[0],
-            "found": "a loop with too little delay",
-            "limit": "one step of delay per projection of the loop",
-            "source": source_of(spec),
-            "hint": "add a Delay, or make one recurrent population of them",
-        }
+        yield short_loop(error, spec)
+
+
+def short_loop(error: LoopError, spec: ChipSpec) -> dict[str, Any]:
+    """Say what `loop_too_short` found."""
+    return {
+        "message": f"the loop through {', '.join(error.names)} has fewer steps of delay than "
+        "projections",
+        "node": error.names[0],
+        "found": "a loop with too little delay",
+        "limit": "one step of delay per projection of the loop",
+        "source": source_of(spec),
+        "hint": "add a Delay, or make one recurrent population of them",
+    }
 
 
 def mixed_resets(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
@@ -336,9 +343,10 @@ FINDINGS: tuple[tuple[Severity, Finding], ...] = (
     ("warning", not_calibrated),
     ("info", fires_at_threshold),
 )
+_REPORTED: tuple[tuple[Severity, Callable[..., Any]], ...] = (*SETUP, *LEARNING)
 BY_NAME = bind("RECKON", FINDINGS)
 BY_NAME |= {
     finding.__name__: bare_rule(f"RECKON{number:03d}", severity, finding)
-    for number, (severity, finding) in enumerate(SETUP, start=len(BY_NAME) + 1)
+    for number, (severity, finding) in enumerate(_REPORTED, start=len(BY_NAME) + 1)
 }
 RULES = tuple(BY_NAME.values())

@@ -9,13 +9,13 @@ relay neurons hand the spikes on, one tick each. The host sends inputs when they
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nm_backends.effective import gain_of, parameter
+from nm_backends.effective import gain_of, learning, parameter
 from nm_reckon.spec import ALPHA_LEAST
 
 if TYPE_CHECKING:
@@ -77,17 +77,22 @@ class Schedule:
         return max(2, self.ticks_per_step * (steps - 1) + self.deepest + after + 2)
 
 
-def schedule(network: Network) -> Schedule:
+def schedule(network: Network, learn: Sequence[str] = ()) -> Schedule:
     """Place every population in time.
+
+    Parameters
+    ----------
+    learn
+        NIR nodes whose weights may change: what is 0 there is wired too, so that it can learn.
 
     Raises
     ------
     LoopError
         A loop has fewer steps of delay than populations.
     """
-    each = schedule_ticks(network)
-    lag = _lags(network, each)
-    found = _Relays(network, each, lag)
+    each, learned = schedule_ticks(network), learning(network, learn)
+    lag = _lags(network, each, learned)
+    found = _Relays(network, each, lag, learned)
     return Schedule(each, lag, found.events, tuple(found.relays), found.chains)
 
 
@@ -133,18 +138,18 @@ def schedule_ticks(network: Network) -> int:
     return needed if needed <= MOST_TICKS else 1
 
 
-def _linked(network: Network) -> Iterator[Projection]:
-    """Go through projections that carry anything from neurons to neurons or outputs."""
+def _linked(network: Network, learned: list[Projection]) -> Iterator[Projection]:
+    """Go through projections that carry, or may learn to, from neurons to neurons or outputs."""
     inputs = {p.name for p in network.inputs}
     for projection in network.projections:
         spiking = projection.pre not in inputs and network.populations[projection.pre].spiking
-        if spiking and projection.weights.nnz:
+        if spiking and senders(projection, learned).size:
             yield projection
 
 
-def _lags(network: Network, each: int) -> dict[str, int]:
+def _lags(network: Network, each: int, learned: list[Projection]) -> dict[str, int]:
     lag = {p.name: 0 if p.spiking else 1 for p in network.neurons}
-    links = [(p.pre, p.post, 1 - each * p.delay) for p in _linked(network)]
+    links = [(p.pre, p.post, 1 - each * p.delay) for p in _linked(network, learned)]
     for _ in range(len(lag) + 1):
         late = [(post, lag[pre] + more) for pre, post, more in links if lag[pre] + more > lag[post]]
         if not late:
@@ -169,8 +174,10 @@ def _later(
 class _Relays:
     """Collects the events of the host and the neurons that hand on."""
 
-    def __init__(self, network: Network, each: int, lag: dict[str, int]) -> None:
-        self.network, self.each, self.lag = network, each, lag
+    def __init__(
+        self, network: Network, each: int, lag: dict[str, int], learned: list[Projection]
+    ) -> None:
+        self.network, self.each, self.lag, self.learned = network, each, lag, learned
         self.first, self.size = _offsets([p for p in network.neurons if p.spiking])
         self.relays: list[tuple[str, int]] = []
         self.chains: dict[tuple[str, int, int], int] = {}
@@ -179,7 +186,7 @@ class _Relays:
         self.events = tuple(sorted(keys, key=lambda k: (k[1] < 0, k)))
         place = {key: i for i, key in enumerate(self.events)}
         self.relays += [("input", place[key]) for key in self.events if key in handed]
-        for projection in _linked(network):
+        for projection in _linked(network, learned):
             self._chain(projection)
 
     def _wanted(self) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
@@ -196,7 +203,7 @@ class _Relays:
             for projection in self.network.into(p.name):
                 if projection.pre in channel:
                     shift = at + self.each * projection.delay
-                    used = channel[projection.pre] + np.flatnonzero(fan_out(projection))
+                    used = channel[projection.pre] + senders(projection, self.learned)
                     keys |= {(shift, c) for c in used.tolist()}
         return direct, handed
 
@@ -204,7 +211,7 @@ class _Relays:
         """Add the relays that a projection needs and that are not there yet."""
         pre = projection.pre
         wait = self.lag[projection.post] - (self.lag[pre] + 1 - self.each * projection.delay)
-        for n in np.flatnonzero(fan_out(projection)).tolist() if wait else ():
+        for n in senders(projection, self.learned).tolist() if wait else ():
             source = self.first[pre] + n
             for stage in range(1, wait + 1):
                 key = (pre, n, stage)
@@ -214,9 +221,12 @@ class _Relays:
                 source = self.chains[key]
 
 
-def fan_out(projection: Projection) -> np.ndarray:
-    """Return the number of synapses of every source."""
-    return np.diff(projection.weights.indptr)
+def senders(projection: Projection, learned: Sequence[Projection] = ()) -> np.ndarray:
+    """Return the neurons of ``pre`` that have synapses; all where synapses may grow."""
+    fan_out = np.diff(projection.weights.indptr)
+    if any(projection is one for one in learned):
+        return np.arange(fan_out.size)
+    return np.flatnonzero(fan_out)
 
 
 def _offsets(populations: list[Population]) -> tuple[dict[str, int], int]:

@@ -17,7 +17,7 @@ from nm_reckon.drive import Drive
 from nm_reckon.eprop_registers import WEIGHTS, tau_of
 from nm_reckon.eprop_setup import MATRICES, EpropSetup
 from nm_reckon.learning_options import ReckonLearning, seed_registers
-from nm_reckon.learning_scale import learned_matrices
+from nm_reckon.learning_scale import layers_that_stay, learned_matrices
 from nm_reckon.propose import Proposal
 from nm_reckon.sample import Sample, SampleLog
 from nm_reckon.spec import INPUTS, NEURON_FIELDS, NEURONS, OUTPUTS, RESET_SEEDS
@@ -67,6 +67,8 @@ class Trainer:
                 "name the layers that learn: compile with CompileOptions(learn=('fc',)) "
                 "(nmb compile --learn fc)",
             )
+        for layer, memory in layers_that_stay(self.program.network, nodes):
+            raise UserError(f"program.learn: {layer} is in the memory of {memory} weights, too")
         self.matrices = learned_matrices(self.program.network, nodes)
         self.drive = Drive(self.program.layout)
 
