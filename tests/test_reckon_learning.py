@@ -12,6 +12,7 @@ from reference_models.reckon import ReckonReference
 
 import nm_backends as nmb
 from nm_backends.errors import UserError
+from nm_backends.requantise import requantise
 from nm_backends.rules import CompileError
 from nm_reckon.learning_options import ReckonLearning
 from nm_reckon.training import Trainer
@@ -238,6 +239,7 @@ def refused(code, message, make):
 def test_inputs_whose_weights_are_0_so_far_can_learn():
     program = stacked(learn=("a", "b", "c"), inputs=6, zeros=3)
     assert program.layout["event_channel"].tolist() == list(range(6))
+    assert not requantise(program, program.network).image.differences(program.image)
     spikes = (np.random.default_rng(1).random((STEPS, 40, 6)) < 0.4).astype(np.uint8)
     options = {"rate_input": 2e-2, "regularisation": "none", "seed": 5}
     program.learn(spikes, np.arange(40) % 4, options=options, progress=False)
