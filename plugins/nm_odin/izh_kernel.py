@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from nm_backends.eventcore.calcium import calcium_step
 from nm_backends.fixed import kernel
-from nm_odin.learning import calcium_step, refresh_flag
+from nm_odin.learning import refresh_flag
 
 __all__ = ["EXCITATORY", "INHIBITORY", "NO_INPUT", "REFERENCE", "accumulated", "touch_izh"]
 

@@ -173,7 +173,7 @@ def _touch_down(neurons: Any) -> None:
 
 @kernel()
 def _calcium(neurons: Any) -> None:
-    """Count the spikes of a row, see `learning.calcium_step`; then set all flags."""
+    """Count the spikes of a row, see `calcium.calcium_step`; then set all flags."""
     calcium, theta = neurons.calcium, neurons.theta
     for k in range(NEURONS):
         enabled = neurons.calcium_enabled[k] != 0

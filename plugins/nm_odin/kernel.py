@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
+from nm_backends.eventcore.calcium import calcium_step
 from nm_backends.eventcore.machine import NEURONS, CoreModel, execute_signature
 from nm_backends.eventcore.operations import (
     ARGUMENT,
@@ -31,7 +32,6 @@ from nm_odin.izh_kernel import EXCITATORY, INHIBITORY, REFERENCE, accumulated, t
 from nm_odin.izh_rows import merge_fired, sum_inputs, touch_all, touch_restless
 from nm_odin.learning import (
     bistable_row,
-    calcium_step,
     learn_row,
     learn_synapse,
     refresh_flag,

@@ -18,6 +18,8 @@ from math import gcd
 
 import numpy as np
 
+from nm_backends.lfsr import shift_sequence, windows
+
 __all__ = [
     "CHUNKS", "CHUNK_BITS", "CYCLES", "DRAWS", "KINDS", "PAD", "Cycles", "DrawTable", "Generator",
     "cycles", "draw_table", "load_seed", "seed_of",
@@ -141,46 +143,19 @@ class Cycles:
 @cache
 def cycles(kind: Generator) -> Cycles:
     """Return the table of all draws of a generator."""
-    sequence = _sequence(kind)
+    sequence = shift_sequence(kind.a, kind.b)
     count = gcd(kind.advance, kind.period)
     length = kind.period // count
     steps = np.arange(length + PAD) * kind.advance
     starts = (np.arange(count)[:, None] + steps).ravel() % kind.period
     none = np.zeros(2 * PAD, np.uint32)
-    states = np.concatenate([_windows(sequence, kind.places)[starts], none])
-    draws = np.concatenate([_windows(sequence, np.arange(kind.advance))[starts], none])
+    states = np.concatenate([windows(sequence, kind.places)[starts], none])
+    draws = np.concatenate([windows(sequence, np.arange(kind.advance))[starts], none])
     place = np.zeros(1 << kind.b, np.int32)
     place[states[::-1]] = np.arange(states.size)[::-1]  # the first place of each wins
     return Cycles(
         draws if kind.advance > 16 else draws.astype(np.uint16), states, place, length, count
     )
-
-
-def _sequence(kind: Generator) -> np.ndarray:
-    """Return one period of ``y``, uint8.
-
-    Squaring its polynomial shows that a sequence also obeys ``y[n] = y[n - 2a] xor y[n - 2b]``, and
-    so on: ever longer stretches follow at once.
-    """
-    total = kind.period
-    y = np.ones(total, np.uint8)
-    known, a, b = kind.b, kind.a, kind.b
-    while known < total:
-        if known >= 2 * b:
-            a, b = 2 * a, 2 * b
-            continue
-        end = min(known + a, total)
-        y[known:end] = y[known - a : end - a] ^ y[known - b : end - b]
-        known = end
-    return y
-
-
-def _windows(sequence: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Return the bits at ``places`` from each point of a periodic sequence on, uint32."""
-    found = np.zeros(sequence.size, np.uint32)
-    for bit, place in enumerate(places):
-        found |= np.roll(sequence, -int(place)).astype(np.uint32) << np.uint32(bit)
-    return found
 
 
 @dataclass(frozen=True, eq=False)
