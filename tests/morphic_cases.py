@@ -7,9 +7,7 @@ from nm_morphic.spec import CORES, NEURONS, ROWS
 from nm_morphic.state import WORD
 
 
-def chip(
-    weights=None, routes=None, fields=None, enabled=None, seeds=(1, 2, 3, 4), **registers
-):
+def chip(weights=None, routes=None, fields=None, enabled=None, seeds=(1, 2, 3, 4), **registers):
     """A chip: ``weights`` [4, 1024, 512] bits, ``routes`` [4, 512] words, fields by name."""
     words = np.zeros((CORES * NEURONS, 1), WORD)
     for name, values in ({"thr": 100} | (fields or {})).items():

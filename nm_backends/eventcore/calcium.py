@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from nm_backends.fixed import kernel
 
 __all__ = ["calcium_step", "calcium_window"]

@@ -114,7 +114,10 @@ class Assumptions:
         "counted", "what full links do", "queues are unlimited; their greatest occupancy is counted"
     )
     fifo_depth: int = _choice(
-        32, "depth of a core's event FIFO", "that many entries, the one being served included", _ODIN
+        32,
+        "depth of a core's event FIFO",
+        "that many entries, the one being served included",
+        _ODIN,
     )
     event_order: Literal["rounds"] = _choice(
         "rounds",

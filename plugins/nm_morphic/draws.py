@@ -68,7 +68,7 @@ def draws(bits: int, tap: int, steps: int) -> Draws:
 
 
 def allowed(cycle: Draws, limit: int) -> np.ndarray:
-    """Return bit ``m``: draw ``m`` is below ``limit``; uint64, with a row's worth beyond the end."""
+    """Return bit ``m``: is draw ``m`` below ``limit``; uint64, a row's worth beyond the end."""
     beyond = NEURONS + 64
     below = np.resize(cycle.values < limit, cycle.period + beyond)
     packed = np.packbits(below, bitorder="little")

@@ -49,7 +49,7 @@ def _packed(hits: Any, word: int) -> np.uint64:
     for j in range(8):
         eight = hits[8 * word + j] * np.uint64(0x0102040810204080) >> np.uint64(56)
         found |= eight << np.uint64(8 * j)
-    return found
+    return np.uint64(found)
 
 
 @kernel(inline=True)
@@ -110,9 +110,7 @@ def serve_row(core: Any, row: int, allow: np.ndarray, period: int) -> int:
     _expand(core, row)
     if core.plastic[np.int64(row >= _L1) + np.int64(row >= _L2)]:
         _learn(core, row, allow, period)
-    fired = integrate(
-        core.membrane, core.threshold, core.signed_row, NEURONS, core.low, core.high
-    )
+    fired = integrate(core.membrane, core.threshold, core.signed_row, NEURONS, core.low, core.high)
     return _after_sweep(core, fired, False) if fired else 0
 
 

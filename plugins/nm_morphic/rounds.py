@@ -24,8 +24,6 @@ __all__ = ["run"]
 
 _PER_NEURON = int(SPEC.quantities["cycles_per_neuron"].value)
 _SWEEP = _PER_NEURON * NEURONS
-_WORTH_SHARING = 48
-"""Sweeps in a round (some 100 ns each) below which waking threads costs more than it gains."""
 
 
 @kernel()
@@ -279,9 +277,11 @@ def run(
     cores: np.ndarray, meshes: np.ndarray, links: np.ndarray, allow: np.ndarray, period: int,
     addresses: np.ndarray,
     first: np.ndarray, stop: np.ndarray, rows: np.ndarray, groups: np.ndarray, budget: int,
-    shared: bool, group_cycles: np.ndarray, status: np.ndarray,
+    share_from: int, group_cycles: np.ndarray, status: np.ndarray,
 ) -> tuple[np.ndarray, int]:  # fmt: skip
     """Send groups of input events, each when the mesh is idle.
+
+    Rounds of at least ``share_from`` sweeps are shared by threads.
 
     Returns
     -------
@@ -305,7 +305,7 @@ def run(
                 status[0], status[1], status[2] = 1, core.roots[turn, 0], active[0]
                 status[3] = core.rows[turn, 0]
                 return out, used
-            if shared and events >= _WORTH_SHARING and count > 1:
+            if events >= share_from and count > 1:
                 _serve_shared(cores, turn, addresses, active, count, allow, period)
             else:
                 _serve_alone(cores, turn, addresses, active, count, allow, period)

@@ -1,4 +1,4 @@
-"""MorphIC, register by register: programmed chips in a mesh that execute input events bit for bit."""
+"""MorphIC, register by register: programmed chips in a mesh that execute events bit for bit."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ TIME_REFERENCE = -1
 MAX_SERVED = 1 << 20
 """Events that the cores may serve for one group of input events before it counts as a livelock."""
 
+_NEVER = 1 << 62
 _COUNTERS = ("served", "references", "dropped", "fifo_max")
 _LOCK = threading.Lock()  # numba's threads take one job at a time
 
@@ -71,7 +72,7 @@ class MeshLog:
     def busy_cycles(self) -> np.ndarray:
         """Clock cycles in which each core works, int64 ``[chips, 4]``."""
         sweeps = self.served + self.references
-        return sweeps * int(SPEC.quantities["cycles_per_neuron"].value) * NEURONS
+        return np.asarray(sweeps * int(SPEC.quantities["cycles_per_neuron"].value) * NEURONS)
 
 
 class MorphicSimulator:
@@ -92,6 +93,9 @@ class MorphicSimulator:
         An image that is not one of this chip, a value outside the assumed widths, a route that
         leads out of the mesh.
     """
+
+    share_from = 1024
+    """Sweeps in a round (some 100 ns each) below which threads cost more than they gain."""
 
     def __init__(
         self,
@@ -135,7 +139,7 @@ class MorphicSimulator:
         """State of every random generator, uint32 ``[chips, 4]``."""
         held = self.assumptions
         cycle = draws(held.lfsr_bits, held.lfsr_tap, held.probability_bits)
-        return cycle.states[self._cores["place"]].reshape(-1, CORES)
+        return np.asarray(cycle.states[self._cores["place"]].reshape(-1, CORES))
 
     @property
     def weights(self) -> np.ndarray:
@@ -163,7 +167,7 @@ class MorphicSimulator:
         """Return a field of all neurons in its present state, ``[chips, 4, 512]``."""
         _check_field(field)
         words = np.stack([image.memories["neuron"].view(WORD)[:, 0] for image in self.images()])
-        return np.asarray(words[field]).reshape(self.chips, CORES, NEURONS).copy()
+        return np.array(words[field].reshape(self.chips, CORES, NEURONS))
 
     def write(self, field: str, values: np.ndarray | int) -> None:
         """Set a field of all neurons; ``values`` is, or broadcasts to, ``[chips, 4, 512]``.
@@ -219,18 +223,18 @@ class MorphicSimulator:
         available = int(numba.config.NUMBA_NUM_THREADS)
         wanted = available if threads is None else max(1, min(threads, available))
         if wanted == 1:
-            return self._run(first, stop, rows, groups, max_served, False)
+            return self._run(first, stop, rows, groups, max_served, _NEVER)
         with _LOCK:
             before = numba.get_num_threads()
             numba.set_num_threads(wanted)
             try:
-                return self._run(first, stop, rows, groups, max_served, True)
+                return self._run(first, stop, rows, groups, max_served, self.share_from)
             finally:
                 numba.set_num_threads(before)
 
     def _run(
         self, first: np.ndarray, stop: np.ndarray, rows: np.ndarray, groups: np.ndarray,
-        max_served: int, shared: bool,
+        max_served: int, share_from: int,
     ) -> MeshLog:  # fmt: skip
         from nm_morphic.rounds import run
 
@@ -241,7 +245,8 @@ class MorphicSimulator:
         cycles = np.zeros(groups.size - 1, np.int64)
         out, used = run(
             self._cores, self._mesh, self._links, self._permissions,
-            (1 << self.assumptions.lfsr_bits) - 1, self._addresses, first, stop, rows, groups, max_served, shared, cycles, status,
+            (1 << self.assumptions.lfsr_bits) - 1, self._addresses, first, stop, rows, groups,
+            max_served, share_from, cycles, status,
         )  # fmt: skip
         if status[0]:
             self._cores = saved

@@ -208,6 +208,4 @@ def store_neurons(core: np.ndarray, words: np.ndarray) -> np.ndarray:
     view = changed.view(WORD)[:, 0]
     for name in ("core", "calcium", "caleak_cnt"):
         view[name] = core[_PLACES[name]][0]
-    return changed
-
-
+    return np.asarray(changed)
