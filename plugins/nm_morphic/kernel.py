@@ -45,11 +45,11 @@ def _expand(core: Any, row: int) -> None:
 @kernel(inline=True)
 def _packed(hits: Any, word: int) -> np.uint64:
     """Return 64 flags, one byte each, as 64 bits: a product moves eight at once into one byte."""
-    found = np.uint64(0)
+    found: np.uint64 = np.uint64(0)
     for j in range(8):
         eight = hits[8 * word + j] * np.uint64(0x0102040810204080) >> np.uint64(56)
         found |= eight << np.uint64(8 * j)
-    return np.uint64(found)
+    return found
 
 
 @kernel(inline=True)
