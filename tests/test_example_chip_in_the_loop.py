@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parent.parent / "examples" / "chip_in_the_loop.py"
 
 
 @pytest.mark.frameworks
-@pytest.mark.parametrize("chip", ["odin", "tinyodin"])
+@pytest.mark.parametrize("chip", ["odin", "reckon", "tinyodin"])
 def test_fine_tuning_on_the_chip_helps_on_digits_that_decided_nothing(chip, tmp_path):
     command = [sys.executable, SCRIPT, "--chip", chip, "--epochs", "8", "--json"]
     command += ["--out", tmp_path]
@@ -24,6 +24,8 @@ def test_fine_tuning_on_the_chip_helps_on_digits_that_decided_nothing(chip, tmp_
     assert max(found["validation"]) > found["validation"][0]
     assert found["after"] >= found["before"]
     assert found["after"] > found["float"] - 0.02
+    for name in nmb.chips():
+        assert nmb.check(tmp_path / "fine_tuned.nir", name).ok, name
     loaded = nmb.load(tmp_path / "fine_tuned.nmb")
     spikes = (np.random.default_rng(0).random((24, 8, 64)) < 0.3).astype(np.uint8)
     held = nmb.reference(tmp_path / "on_chip.nir", spikes)
