@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["agreement", "count_error", "divergence", "readout_agreement"]
+__all__ = ["agreement", "count_error", "decision_error", "divergence", "readout_agreement"]
 
 _WINDOWS = 6
+_SHARPNESS = 2.0 ** np.arange(-3, 1.5, 0.5)
 
 
 def count_error(fired: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -30,12 +31,28 @@ def divergence(fired: np.ndarray, wanted: np.ndarray) -> float:
     """Return the mean divergence between softmax distributions over spike counts, in nats."""
     if fired.shape[2] < 2 or not fired.shape[1]:
         return 0.0
-    logs = []
-    for counts in (wanted, fired):
-        total = counts.sum(axis=0, dtype=np.float64)
-        total -= total.max(axis=1, keepdims=True)
-        logs.append(total - np.log(np.exp(total).sum(axis=1, keepdims=True)))
+    logs = [_log_shares(counts.sum(axis=0, dtype=np.float64)) for counts in (wanted, fired)]
     return float((np.exp(logs[0]) * (logs[0] - logs[1])).sum(axis=1).mean())
+
+
+def decision_error(fired: np.ndarray, wanted: np.ndarray) -> float:
+    """Return how unsure the counts are of the model's decisions: mean cross entropy, in nats.
+
+    Counts are scaled by the one factor that suits them best: a decision does not change where all
+    neurons fire more often, or less. Less than certain decisions of the model count as such.
+    """
+    if fired.shape[2] < 2 or not fired.shape[1]:
+        return 0.0
+    sure = np.exp(_log_shares(wanted.sum(axis=0, dtype=np.float64)))
+    counts = fired.sum(axis=0, dtype=np.float64)
+    lost = [-(sure * _log_shares(s * counts)).sum(axis=1).mean() for s in _SHARPNESS]
+    return float(min(lost))
+
+
+def _log_shares(counts: np.ndarray) -> np.ndarray:
+    """Return the logarithm of a softmax."""
+    shifted = counts - counts.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 def readout_agreement(fired: np.ndarray, wanted: np.ndarray) -> float:

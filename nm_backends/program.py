@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -102,6 +103,11 @@ class PopulationFit:
     clipped: int
     zeroed: int
     spike_agreement: float | None = None
+
+    @property
+    def weight_snr(self) -> float:
+        """Signal-to-noise ratio of the weights in dB: infinite where they are exact."""
+        return float("inf") if not self.weight_error else -20.0 * math.log10(self.weight_error)
 
 
 @dataclass(frozen=True)

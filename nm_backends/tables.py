@@ -31,8 +31,8 @@ def program_text(program: Program) -> str:
     ]
     lines = [f"{program.network.source} on {program.chip}"]
     lines += ["", *table(("resource", "used", "available", "share"), resources)]
-    head = ("population", "neurons", "scale", "weight error", "threshold error", "leak error",
-            "clipped", "zeroed", "spike agreement")  # fmt: skip
+    head = ("population", "neurons", "scale", "weight error", "weight SNR", "threshold error",
+            "leak error", "clipped", "zeroed", "spike agreement")  # fmt: skip
     fits = [_fit_row(fit) for fit in program.fit.populations.values()]
     lines += ["", *table(head, fits)]
     chosen = {k: v for k, v in program.metadata.items() if isinstance(v, (str, bool, int, float))}
@@ -48,6 +48,7 @@ def _fit_row(fit: PopulationFit) -> tuple[str, ...]:
         f"{fit.threshold.size:,}",
         f"{fit.scale:.4g}",
         f"{fit.weight_error:.1%}",
+        f"{fit.weight_snr:.1f} dB" if fit.weight_error else "exact",
         f"{fit.threshold_error:.1%}",
         f"{fit.leak_error:.1%}",
         f"{fit.clipped:,} of {fit.weights:,}",

@@ -213,6 +213,7 @@ def _describe_program(program: Program | System) -> dict[str, Any]:
                 "clipped": f.clipped,
                 "zeroed": f.zeroed,
                 "weight_error": f.weight_error,
+                "weight_snr_db": f.weight_snr if f.weight_error else None,
                 "threshold_error": f.threshold_error,
                 "leak_error": f.leak_error,
                 "spike_agreement": f.spike_agreement,

@@ -21,6 +21,8 @@ _STRETCHES = np.geomspace(1.0, 2.5, 6)
 _SETTLE = (1, 2, 4)
 _CLOSER = 1.02  # cheaper choices win unless the score is this much better
 _FINALISTS = 2
+_ROUNDS, _PAYS = 4, 0.85  # another round where the last one came to at most this share of the score
+_SEARCHED = 128  # samples by which ways of driving are compared and neurons are tuned
 
 
 @dataclass
@@ -56,41 +58,60 @@ def by_weights(chip: CrossbarChip, wiring: Wiring, options: CompileOptions) -> C
 def by_trial(chip: CrossbarChip, wiring: Wiring, options: CompileOptions, target: Target) -> Chosen:
     """Choose by what the chip's engine does on the calibration spikes.
 
-    Every way of driving is tuned coarsely, neuron by neuron; the best few are tuned finely and
-    polished; the best of these is taken, or a cheaper one that is about as good.
+    Every way of driving is tuned coarsely, neuron by neuron, from weights that were calibrated and
+    from weights that were rounded by their range; the best few are tuned finely and polished; the
+    best of these is taken, or a cheaper one that is about as good.
     """
-    trials = Trials(chip, wiring, target)
-    if options.scale == "maxabs":
-        quantized = _by_range(chip, wiring)
-    else:
-        quantized = _calibrated(chip, wiring, target)
-    found = _scored(trials, options, quantized)
+    everything = Trials(chip, wiring, target)
+    trials = everything.on(np.arange(min(_SEARCHED, target.spikes.shape[1])))
+    starts = [_by_range(chip, wiring)]
+    if options.scale != "maxabs":
+        starts.insert(0, _calibrated(chip, wiring, trials.target))
+    found = _scored(trials, options, starts)
     if found[0][0] == np.inf and options.settle == "auto":
         # A loop that never ends within a step does end when neurons fire once per step.
-        found += _scored(trials, replace(options, settle="always"), quantized)
+        found += _scored(trials, replace(options, settle="always"), starts)
     found.sort(key=lambda entry: entry[0])
     if options.scale == "maxabs":
         return found[0][1]
     finalists = []
     for _, chosen in found[:_FINALISTS]:
-        chosen.integers = tune(trials, chosen.integers, chosen.choices, fine=True)
-        chosen.integers = polish(trials, chosen.integers, chosen.choices)
-        outcome = trials.run(chosen.integers, chosen.choices)
-        finalists.append((trials.score(outcome), int(outcome.counters["sops"].sum()), chosen))
+        made = _improved(trials, everything, chosen)
+        outcome = everything.run(made.integers, made.choices)
+        finalists.append((everything.score(outcome), int(outcome.counters["sops"].sum()), made))
     least = min(score for score, _, _ in finalists)
     close = [entry for entry in finalists if entry[0] <= least * _CLOSER]
     return min(close, key=lambda entry: entry[1])[2]
 
 
+def _improved(trials: Trials, everything: Trials, chosen: Chosen) -> Chosen:
+    """Tune finely, as far as the score follows, and polish on all samples, while it pays."""
+    integers, choices = chosen.integers, chosen.choices
+    least = everything.score(everything.run(integers, choices))
+    for _ in range(_ROUNDS):
+        for way in (tune(trials, integers, choices, fine=fine) for fine in (True, False)):
+            score = everything.score(everything.run(way, choices))
+            integers, least = (way, score) if score < least else (integers, least)
+        integers = polish(everything, integers, choices)
+        before, least = least, everything.score(everything.run(integers, choices))
+        if least > _PAYS * before:
+            break
+    return Chosen(integers, choices)
+
+
 def _scored(
-    trials: Trials, options: CompileOptions, quantized: Quantized
+    trials: Trials, options: CompileOptions, starts: list[Quantized]
 ) -> list[tuple[float, Chosen]]:
-    """Tune every way of driving coarsely, and return them with their scores, best first."""
+    """Try every way of driving as it is and tuned coarsely; return all with scores, best first."""
     found = []
-    for chosen in _candidates(trials.chip, trials.wiring, options, quantized, trials.target):
-        if options.scale != "maxabs":
-            chosen.integers = tune(trials, chosen.integers, chosen.choices, fine=False)
-        found.append((trials.score(trials.run(chosen.integers, chosen.choices)), chosen))
+    for quantized in starts:
+        for chosen in _candidates(trials.chip, trials.wiring, options, quantized, trials.target):
+            ways = [chosen.integers]
+            if options.scale != "maxabs":
+                ways.append(tune(trials, chosen.integers, chosen.choices, fine=False))
+            for integers in ways:
+                score = trials.score(trials.run(integers, chosen.choices))
+                found.append((score, Chosen(integers, chosen.choices)))
     return sorted(found, key=lambda entry: entry[0])
 
 

@@ -19,6 +19,8 @@ from nm_backends.placement import Placement, RowUse, place, use_rows
 
 __all__ = ["Choices", "Plan", "plan", "row_signs"]
 
+_FIRST = {"excitatory_first": 1, "inhibitory_first": -1}
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -27,7 +29,8 @@ class Choices:
     Parameters
     ----------
     order
-        ``ascending`` rows, ``excitatory_first`` or ``inhibitory_first``.
+        ``ascending`` rows, ``excitatory_first`` or ``inhibitory_first``: of inputs, and of neurons
+        that fire at the same event where a row has one sign.
     split
         Give inputs of both signs two rows also where each synapse has its sign.
     """
@@ -66,6 +69,7 @@ def plan(wiring: Wiring, integers: Integers, chip: CrossbarChip, choices: Choice
         spec.rows,
         split_inputs=chip.row_pairs or choices.split,
         split_neurons=chip.row_pairs,
+        first=_FIRST.get(choices.order, 0),
     )
     crossbar = np.zeros((spec.rows, spec.neurons), np.int16)
     plastic = np.zeros(crossbar.shape, bool)

@@ -41,11 +41,11 @@ def tune(trials: Trials, integers: Integers, choices: Choices, *, fine: bool) ->
 
 
 def polish(trials: Trials, integers: Integers, choices: Choices) -> Integers:
-    """Adjust the last population by `Trials.score`: all of it together, then neuron by neuron."""
-    *_, (_, span) = trials.wiring.spans()
+    """Adjust by `Trials.score`: whole populations, and the last one neuron by neuron."""
     least = trials.score(trials.run(integers, choices))
-    for name, move in _uniform(trials):
-        integers, least = _if_better(trials, integers, choices, name, span, move, least)
+    for _, span in trials.wiring.spans():
+        for name, move in _uniform(trials):
+            integers, least = _if_better(trials, integers, choices, name, span, move, least)
     singles = range(span.start, span.stop if span.stop - span.start <= _POLISHED else span.start)
     for n in singles:
         for by in (-2, -1, 1, 2):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nm_backends.agreement import agreement, count_error, divergence
+from nm_backends.agreement import agreement, count_error, decision_error
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.execute import SLOTS, run_coded
 from nm_backends.crossbar.integers import Integers
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from nm_backends.crossbar.events import Encoded
 
 __all__ = ["Outcome", "Target", "Trials"]
+
+_DECISIONS = 4.0
 
 
 @dataclass
@@ -56,6 +58,17 @@ class Target:
         ]
         flat = np.concatenate(shifted, axis=2).reshape(-1, wiring.neurons)
         return cls(spikes, fired, fired_sources(wiring, spikes, layers), flat)
+
+    def of_samples(self, which: np.ndarray) -> Target:
+        """Return the same for some of the samples."""
+        steps, batch, neurons = self.fired.shape
+        membranes = self.membranes.reshape(steps, batch, neurons)[:, which]
+        return Target(
+            self.spikes[:, which],
+            self.fired[:, which],
+            self.sent[:, which],
+            membranes.reshape(-1, neurons),
+        )
 
     def moments(self, decay: float, sources: np.ndarray) -> np.ndarray:
         """Return the mean product of what any two of ``sources`` leave on a membrane."""
@@ -93,6 +106,10 @@ class Trials:
             return Outcome(np.zeros_like(self.target.fired), {"sops": np.zeros(1)}, error)
         return Outcome(run.spikes, run.counters)
 
+    def on(self, which: np.ndarray) -> Trials:
+        """Return trials on some of the samples."""
+        return Trials(self.chip, self.wiring, self.target.of_samples(which))
+
     def _encoded(self, layout: dict[str, np.ndarray]) -> Encoded:
         """Encode the spikes once for all trials that send the same."""
         from nm_backends.crossbar.events import encode_spikes
@@ -112,10 +129,10 @@ class Trials:
     def score(self, outcome: Outcome) -> float:
         """Return one number, less is better.
 
-        It is half of the last population's spikes off per spike of the model, plus the divergence
-        of what a softmax over its spike counts says about each sample, plus the share of all spikes
-        that do not coincide with the model's: of two ways with the same counts, the one that is
-        nearer to the model will do better on other spikes.
+        What counts most is how unsure the last population's spike counts are of the model's
+        decisions. Among ways that decide alike, the one whose spikes are nearer to the model's will
+        do better on other spikes: so a quarter of the last population's spikes off per spike of the
+        model is added, and a quarter of the share of all spikes that do not coincide.
         """
         if outcome.endless is not None:
             return float("inf")
@@ -123,4 +140,4 @@ class Trials:
         fired, wanted = outcome.fired[:, :, span], self.target.fired[:, :, span]
         off = count_error(fired, wanted).sum() / max(1.0, float(wanted.sum(dtype=np.int64)))
         apart = 1.0 - agreement(outcome.fired, self.target.fired)
-        return 0.5 * float(off) + divergence(fired, wanted) + 0.5 * apart
+        return _DECISIONS * decision_error(fired, wanted) + 0.25 * (float(off) + apart)
