@@ -4,7 +4,7 @@
 ``keywords``: made-up words of two sounds whose pitches glide, as spikes of 32 bands, 32-48-8.
 ``order``: which of four tones came first and which second, after a pause, 16-32(recurrent)-12.
 
-Digits and keywords are the same at rest, so that their neurons can forget; ``order`` needs memory.
+Digits and keywords reset to zero; ``order`` resets by subtraction, snnTorch's default.
 """
 
 from dataclasses import dataclass
