@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nm_backends.program import CompileOptions, Program
     from nm_backends.result import Estimate, Result
     from nm_backends.rules import Report
+    from nm_backends.system.program import System
 
 __all__ = ["compare", "deployment_report"]
 
@@ -38,6 +39,8 @@ def compare(
     progress: bool | None = None,
 ) -> DeploymentReport:
     """Set all chips side by side: does the model fit, how well does it do, what does it cost.
+
+    Where one chip is too small it takes several, if the host can connect them.
 
     Parameters
     ----------
@@ -68,7 +71,9 @@ def compare(
     """
     network = _lowered(model, discretisation, sample, spikes, calibrate)
     batches = [] if spikes is None else [(spikes, _labels(network, spikes, labels))]
-    return _Comparison(network, batches, calibrate, options, progress is False).report(chips)
+    return _Comparison(
+        network, batches, calibrate, options, progress is False, several=True
+    ).report(chips)
 
 
 def deployment_report(
@@ -82,7 +87,7 @@ def deployment_report(
     samples: int | None = None,
     options: CompileOptions | None = None,
 ) -> DeploymentReport:
-    """Run a classifier in floating point and on chips, batch by batch; see `compare`.
+    """Run a classifier in floating point and on single chips, batch by batch; see `compare`.
 
     Parameters
     ----------
@@ -168,6 +173,7 @@ class _Comparison:
     calibrate: Any
     options: CompileOptions | None
     quiet: bool = True
+    several: bool = False
 
     def report(self, chips: Sequence[str] | None) -> DeploymentReport:
         """Run everything."""
@@ -184,15 +190,12 @@ class _Comparison:
 
     def _deployed(self, chip: str, floats: list[Result]) -> Deployment:
         """Compile for one chip and run everything."""
-        from nm_backends.compiler import compile_model
         from nm_backends.progress import progress
 
         total = sum(len(result.prediction) for result in floats)
         with progress(f"{total:,} samples on {chip}", max(total, 1), quiet=self.quiet) as advance:
             try:
-                program = compile_model(
-                    self.network, chip, calibrate=self.calibrate, options=self.options
-                )
+                program = self._compiled(chip)
             except CompileError as refused:
                 return Deployment(chip, refused.report)
             try:
@@ -200,8 +203,24 @@ class _Comparison:
             except UserError as error:  # the float run took the spikes: the chip never came to rest
                 return Deployment(chip, program.report, program, stopped=str(error))
 
+    def _compiled(self, chip: str) -> Program | System:
+        """Compile for one chip, or for as many as are needed; why one is too small comes first."""
+        from nm_backends.compiler import compile_model
+
+        how: dict[str, Any] = {"calibrate": self.calibrate, "options": self.options}
+        try:
+            program: Program | System = compile_model(self.network, chip, **how)
+        except CompileError as too_small:
+            if not self.several:
+                raise
+            try:
+                program = compile_model(self.network, chip, chips="auto", **how)
+            except (CompileError, UserError):
+                raise too_small from None
+        return program
+
     def _measured(
-        self, program: Program, floats: list[Result], advance: Callable[[int], None]
+        self, program: Program | System, floats: list[Result], advance: Callable[[int], None]
     ) -> Deployment:
         if not floats:
             return Deployment(program.chip, program.report, program)
@@ -231,7 +250,7 @@ class _Comparison:
         return float(np.mean(np.concatenate(right)))
 
 
-def _with_losses(program: Program, results: list[Result], floats: list[Result]) -> Report:
+def _with_losses(program: Program | System, results: list[Result], floats: list[Result]) -> Report:
     """Return what was found at compilation, and what all runs together lost."""
     report = replace(program.report, diagnostics=list(program.report.diagnostics))
     report.extend(findings(program, results, floats))

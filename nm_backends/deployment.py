@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nm_backends.program import Program, Resource
     from nm_backends.result import Estimate
     from nm_backends.rules import Report
+    from nm_backends.system.program import System
 
 __all__ = ["Deployment", "DeploymentReport"]
 
@@ -45,7 +46,7 @@ class Deployment:
 
     chip: str
     report: Report
-    program: Program | None = None
+    program: Program | System | None = None
     accuracy: float | None = None
     decisions: float | None = None
     spikes: dict[str, float] = field(default_factory=dict)
@@ -63,8 +64,8 @@ class Deployment:
 
     @property
     def chips_needed(self) -> int | None:
-        """How many of these chips the model takes; None where it does not fit."""
-        return 1 if self.program is not None else None
+        """How many of these chips the model takes; None where it does not fit even several."""
+        return None if self.program is None else getattr(self.program, "chips", 1)
 
     @property
     def refused_by(self) -> list[str]:
@@ -73,8 +74,32 @@ class Deployment:
 
     @property
     def resources(self) -> list[Resource]:
-        """Resources in use."""
-        return [] if self.program is None else self.program.resources
+        """Resources in use, those of several chips added up."""
+        from nm_backends.program import Resource
+
+        total: dict[str, tuple[int, int]] = {}
+        for part in self._parts:
+            for r in part.resources:
+                used, available = total.get(r.name, (0, 0))
+                total[r.name] = used + r.used, available + r.available
+        return [Resource(name, *both) for name, both in total.items()]
+
+    @property
+    def weight_errors(self) -> dict[str, float]:
+        """Population to the relative error of its weights; of pieces on several chips the worst."""
+        errors: dict[str, float] = {}
+        for part in self._parts:
+            for name, fit in part.fit.populations.items():
+                errors[name] = max(errors.get(name, 0.0), fit.weight_error)
+        return errors
+
+    @property
+    def _parts(self) -> list[Program]:
+        """The program of each chip."""
+        if self.program is None:
+            return []
+        parts = getattr(self.program, "parts", None)
+        return [self.program] if parts is None else [part.program for part in parts]  # type: ignore[list-item]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""

@@ -82,14 +82,12 @@ def _nearness(report: DeploymentReport, fit: list[Deployment]) -> Iterator[tuple
     for kind, words in _LOSSES.items():
         if any(kind in c.losses for c in fit):
             yield words, lambda c, kind=kind: _count(c.losses.get(kind))  # type: ignore[misc]
-    programs = [c.program for c in fit if c.program is not None]
-    for name in dict.fromkeys(name for p in programs for name in p.fit.populations):
+    for name in dict.fromkeys(name for c in fit for name in c.weight_errors):
         yield f"weights rounded by: {name}", lambda c, name=name: _rounded(c, name)  # type: ignore[misc]
 
 
 def _rounded(chip: Deployment, name: str) -> str:
-    fit = chip.program.fit.populations.get(name) if chip.program else None
-    return _NOTHING if fit is None else f"{fit.weight_error:.1%}"
+    return _share(chip.weight_errors.get(name))
 
 
 def _resources(fit: list[Deployment]) -> Iterator[tuple[str, Cell]]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nm_backends.program import Program
     from nm_backends.result import Result
     from nm_backends.rules import Diagnostic, Rule
+    from nm_backends.system.program import System
 
 __all__ = ["OFTEN", "Tally", "activity", "findings", "predict"]
 
@@ -90,7 +91,7 @@ class Tally:
         return found
 
 
-def predict(program: Program, spikes: Any) -> list[Diagnostic]:
+def predict(program: Program | System, spikes: Any) -> list[Diagnostic]:
     """Run a program and its model on spikes, and say what the chip will lose.
 
     Parameters
@@ -116,7 +117,7 @@ def predict(program: Program, spikes: Any) -> list[Diagnostic]:
 
 
 def findings(
-    program: Program, results: Sequence[Result], wanted: Sequence[Result]
+    program: Program | System, results: Sequence[Result], wanted: Sequence[Result]
 ) -> Iterator[Diagnostic]:
     """Yield what runs with ``record=("losses",)`` lost, beside those of the model."""
     chip = Tally.of(results)
@@ -125,7 +126,7 @@ def findings(
     yield from _late(program, results)
 
 
-def _counted(program: Program, chip: Tally) -> Iterator[Diagnostic]:
+def _counted(program: Program | System, chip: Tally) -> Iterator[Diagnostic]:
     from nm_backends.loss_rules import dropped_spikes, merged_spikes, stopped_low
 
     lost = chip.counts
@@ -147,7 +148,7 @@ def _counted(program: Program, chip: Tally) -> Iterator[Diagnostic]:
     yield from _stopped_high(program, chip)
 
 
-def _stopped_high(program: Program, chip: Tally) -> Iterator[Diagnostic]:
+def _stopped_high(program: Program | System, chip: Tally) -> Iterator[Diagnostic]:
     """Yield where excitation was lost: more often than a reset to zero threw it away anyway."""
     from nm_backends.loss_rules import stopped_high
 
@@ -198,7 +199,7 @@ def _activity(chip: Tally, model: Tally) -> Iterator[Diagnostic]:
                 )
 
 
-def _late(program: Program, results: Sequence[Result]) -> Iterator[Diagnostic]:
+def _late(program: Program | System, results: Sequence[Result]) -> Iterator[Diagnostic]:
     from nm_backends.loss_rules import slower_than_real_time
 
     dt, late, samples, most, source = program.network.discretisation.dt, 0, 0, 0.0, ""

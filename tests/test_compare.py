@@ -82,11 +82,24 @@ def test_without_labels_there_is_no_accuracy():
 def test_without_spikes_it_says_what_fits():
     model = too_large()
     found = nmb.compare(model, chips=CHIPS)
-    assert not found.fits_somewhere
-    assert found["odin"].refused_by == ["ODIN001", "ODIN002"]
-    assert found["odin"].chips_needed is None
-    assert "no: ODIN001 ODIN002" in str(found)
+    assert found["reckon"].chips_needed is None
+    assert found["reckon"].refused_by == ["RECKON002"]
+    assert "no: RECKON002" in str(found)
     assert found.samples == 0
+    assert found["tinyodin"].chips_needed == 3  # 300 neurons on two, the output on another
+
+
+def test_several_chips_where_one_is_too_small():
+    spikes = (np.random.default_rng(0).random((8, 3, 16)) < 0.4).astype(np.uint8)
+    found = nmb.compare(too_large(), spikes, [0, 1, 2], ["tinyodin"], progress=False)["tinyodin"]
+    assert found.ok
+    assert found.program.chips == found.chips_needed
+    result = found.program.run(spikes)
+    assert found.accuracy == np.mean(result.prediction == [0, 1, 2])
+    used = {r.name: (r.used, r.available) for r in found.resources}
+    assert used["neurons"] == (304, 256 * found.chips_needed)
+    assert set(found.weight_errors) == {p.name for p in found.program.network.neurons}
+    assert found.to_dict()["losses"]["dropped"] == 0
 
 
 @pytest.mark.parametrize("labels", [[1, 2], np.zeros((3, 2))])
@@ -128,9 +141,10 @@ def test_it_fails_when_the_model_fits_no_chip(nmb, tmp_path):
 
     nir.write(tmp_path / "large.nir", too_large())
     np.savez(tmp_path / "s.npz", spikes=np.ones((5, 2, 16), np.uint8))
-    result = nmb("compare", "large.nir", "--spikes", "s.npz", "--plot", "p.png")
+    only = ("--chip", "reckon")  # the others become several chips
+    result = nmb("compare", "large.nir", "--spikes", "s.npz", "--plot", "p.png", *only)
     assert result.exit_code == 1
-    assert "ODIN001 error" in result.stdout
+    assert "RECKON002 error" in result.stdout
     assert not (tmp_path / "p.png").exists()
 
 
@@ -155,7 +169,7 @@ def test_the_picture_names_chips_and_what_is_not_published(found):
 
 def test_no_picture_without_runs_or_without_matplotlib(found, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="nothing to plot"):
-        nmb.compare(too_large(), chips=["odin"]).plot(tmp_path / "p.png")
+        nmb.compare(too_large(), chips=["reckon"]).plot(tmp_path / "p.png")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
     with pytest.raises(UserError, match="matplotlib is not installed"):

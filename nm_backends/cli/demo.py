@@ -67,10 +67,12 @@ def demo_command(chips: tuple[str, ...], output: str, samples: int | None, as_js
 
 def _write(found: DeploymentReport, data: DemoData, folder: Path) -> list[str]:
     """Store the programs and the picture; a missing matplotlib costs only the picture."""
+    from nm_backends.program import Program
+
     written = []
     runs = []
     for run in found.chips.values():
-        if run.program is not None:
+        if isinstance(run.program, Program):
             path = folder / f"digits-{run.chip}.nmb"
             run.program.save(path)
             written.append(str(path))

@@ -100,7 +100,7 @@ class System:
         if spikes is not None:
             from nm_backends.losses import predict
 
-            report.extend(predict(cast(Program, self), spikes))
+            report.extend(predict(self, spikes))
         return report
 
     def run(
