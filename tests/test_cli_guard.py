@@ -104,7 +104,7 @@ def test_many_findings_fit_one_screen():
 def test_unknown_command_gets_the_closest_name(nmb):
     result = nmb("complie", "x")
     assert result.exit_code == 2
-    assert "No such command 'complie'; did you mean compile?" in result.output
+    assert "No such command 'complie'; did you mean compile or compare?" in result.output
 
 
 def test_every_command_has_one_line_of_help(nmb):
