@@ -9,6 +9,8 @@ import numpy as np
 
 from nm_backends.aer import EventPlan, InputEvents, OutputEvent, SampleEvents
 from nm_backends.crossbar.chip import CrossbarChip
+from nm_backends.crossbar.execute import endless
+from nm_backends.eventcore.errors import LivelockError
 from nm_backends.eventcore.logs import BatchLog
 from nm_backends.network import Network, Population
 from nm_backends.program import Program
@@ -99,7 +101,10 @@ def _samples(chip: CrossbarChip, program: Program, spikes: Any) -> list[SampleEv
 
     counts = prepare(program.network, spikes).counts
     coded = encode_spikes(program.layout, counts)
-    log = chip.run(program.image, coded.words, coded.offsets)
+    try:
+        log = chip.run(program.image, coded.words, coded.offsets)
+    except LivelockError as error:
+        raise endless(chip, program, error) from error
     return events_by_sample(coded.words, coded.offsets, coded.step_end, log)
 
 
