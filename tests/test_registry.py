@@ -358,3 +358,13 @@ def test_rules_cannot_take_built_in_codes(plugin, code):
     entry, owner = next(loaded.entries(RuleSet))
     with pytest.warns(PluginWarning, match=f"rule {code} is built in: choose a prefix of your own"):
         assert rules_in(entry, owner) == []
+
+
+def test_no_rule_code_stands_twice():
+    from collections import Counter
+
+    from nm_backends.registry import chip_rules, chips, core_rules
+
+    rules = [*core_rules(), *(rule for chip in chips() for rule in chip_rules(chip))]
+    taken = Counter(rule.code for rule in rules)
+    assert [code for code, times in taken.items() if times > 1] == []

@@ -319,7 +319,7 @@ def test_calibrated_systems_say_what_they_measured():
     net, spikes = recurrent(1), bernoulli(12, 6, 12, 0.3)
     system = small_system(net, "tinyodin", 4, options=nmb.CompileOptions(), calibration=spikes)
     assert 0.0 < system.metadata["readout_agreement"] <= 1.0
-    assert any(d.code == "NMB161" and "one step later" in d.message for d in system.report)
+    assert any(d.code == "NMB171" and "one step later" in d.message for d in system.report)
 
 
 def test_the_command_line_compiles_runs_and_exports(nmb, model_file, spike_file, tmp_path):

@@ -50,7 +50,7 @@ def neuron_too_large() -> Any:
     """
 
 
-@rule("NMB160", "warning", checks=False)
+@rule("NMB170", "warning", checks=False)
 def cut_in_order() -> Any:
     """Layers were cut in the order of their neurons, not by a graph partitioner.
 
@@ -59,7 +59,7 @@ def cut_in_order() -> Any:
     """
 
 
-@rule("NMB161", "info", checks=False)
+@rule("NMB171", "info", checks=False)
 def carried_by_host() -> Any:
     """The network is cut over several chips, and the host carries the spikes between them.
 
