@@ -38,7 +38,7 @@ def test_recall_and_background_have_the_published_rates():
 
 
 def test_the_label_is_the_side_with_more_cues():
-    to_b = MANY.sides.sum(axis=1)
+    to_b = MANY.sides.sum(axis=1, dtype=np.int64)
     assert np.array_equal(MANY.labels, to_b > 3)
     assert 0.45 < MANY.labels.mean() < 0.55
     majority = np.maximum(to_b, 7 - to_b).mean() / 7

@@ -33,8 +33,9 @@ def snap(values: np.ndarray, within: bool | float = True) -> np.ndarray:
     reach = _SNAP_WITHIN if within is True else float(within)
     if not reach:
         return values
-    best = np.round(values * 4096) / 4096
-    thousandth = np.round(values * 1000) / 1000
+    with np.errstate(over="ignore"):  # infinite, and so not near
+        best = np.round(values * 4096) / 4096
+        thousandth = np.round(values * 1000) / 1000
     nearer = np.abs(thousandth - values) <= np.abs(best - values)
     best = np.where(nearer, thousandth, best)
     close = (np.abs(best - values) <= reach) & (best != 0.0)
