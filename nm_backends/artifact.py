@@ -53,7 +53,7 @@ def save(program: Program, path: str | os.PathLike[str]) -> None:
     ArtifactError
         When the program holds something that cannot be saved, or that `load` would refuse.
     """
-    backend = _backend(program.chip, str(path))
+    backend = _backend(program, str(path))
     check_program(program, backend, f"{path} not written")
     write_object(program, FORMAT, _BODY, path)
 
@@ -73,7 +73,7 @@ def write_object(
         "version": VERSION,
         "nm_backends": __version__,
         "chip": value.chip,
-        "spec": spec_fingerprint(_backend(value.chip, str(path)).spec),
+        "spec": spec_fingerprint(_backend(value, str(path)).spec),
     }
     with atomic_write(path) as aside:
         write_container(aside, head, {member: text.encode(), **encoder.members})
@@ -100,7 +100,7 @@ def load(path: str | os.PathLike[str]) -> Program | System:
         raise ArtifactError(f"{name}: {member}: nested too deeply") from None
     if program.chip != manifest.get("chip"):
         raise ArtifactError(f"{name}: the manifest names another chip than {member}")
-    backend = _backend(program.chip, name)
+    backend = _backend(program, name)
     expected = spec_fingerprint(backend.spec)
     if manifest.get("spec") != expected:
         raise ArtifactError(
@@ -198,12 +198,14 @@ def _decode(name: str, form: str, body: Any, members: dict[str, bytes]) -> Progr
     return program
 
 
-def _backend(chip: str, name: str) -> Backend:
-    from nm_backends.errors import UserError
-    from nm_backends.registry import get_backend
+def _backend(program: Program | System, name: str) -> Backend:
+    from nm_backends.assumptions import backend_of
+    from nm_backends.errors import UnknownNameError, UserError
 
     try:
-        return get_backend(chip)
-    except UserError as error:
-        hint = f"install the plugin that brings chip {chip!r} ({error.hint})"
+        return backend_of(program)
+    except UnknownNameError as error:
+        hint = f"install the plugin that brings chip {program.chip!r} ({error.hint})"
         raise ArtifactError(f"{name}: {error}", hint) from error
+    except UserError as error:
+        raise ArtifactError(f"{name}: {error}", error.hint) from error

@@ -199,6 +199,9 @@ class Backend(Protocol):
     ``export_readme(program, plan, names) -> str``
         The ``README.txt`` of an `export` with the files ``names``, where what stands in
         `nm_backends.export_readme` about programming and driving is not right for the chip.
+    ``assumptions``, ``assuming(assumptions) -> Backend``
+        What is taken for granted about the chip where nothing is published: a frozen dataclass of
+        `nm_backends.assumptions.choice` fields; and the backend under others (the same dataclass).
     ``recognises(arrays) -> bool``
         Whether a trace that has no ``meta`` but these arrays (a set of names) is one of this chip,
         for ``nmb verify``.

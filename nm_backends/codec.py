@@ -23,7 +23,7 @@ from typing import Any, TypeVar, get_type_hints
 import numpy as np
 import scipy.sparse as sp
 
-from nm_backends import discretisation, image, network, program, rules
+from nm_backends import assumptions, discretisation, image, network, program, rules
 from nm_backends.conforms import conforms
 from nm_backends.container import ArtifactError
 from nm_backends.system import program as system_program
@@ -33,6 +33,7 @@ __all__ = ["TYPES", "Decoder", "Encoder"]
 TYPES: dict[str, type] = {
     cls.__name__: cls
     for cls in (
+        assumptions.Assumption,
         discretisation.Discretisation,
         image.Image,
         network.Network,

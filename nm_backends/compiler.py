@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from nm_backends.assumptions import assume, assumptions_of, backend_of
 from nm_backends.errors import UserError
 from nm_backends.frontends import as_sample, lower_any
 from nm_backends.network import Network
@@ -31,6 +33,7 @@ def check(
     sample: Any = None,
     spikes: Any = None,
     calibrate: Any = None,
+    assumptions: Mapping[str, Any] | None = None,
 ) -> Report:
     """Say everything that is in the way of a model on a chip, and what it will cost.
 
@@ -45,7 +48,7 @@ def check(
     spikes
         Input in any form that ``program.run`` takes: the model is compiled and run on it, and the
         findings say where spikes and charge will be lost (`nm_backends.loss_rules`).
-    calibrate
+    calibrate, assumptions
         For that compilation, see `compile_model`.
 
     Returns
@@ -59,11 +62,11 @@ def check(
         When ``spikes`` or ``calibrate`` do not belong to the model.
     """
     sample = as_sample(spikes, calibrate) if sample is None else sample
-    network, report, _ = _checked(model, chip, discretisation, sample)
+    network, report, _ = _checked(model, chip, discretisation, sample, assumptions or {})
     if spikes is None or network is None or not report.ok:
         return report
     try:
-        program = compile_model(network, chip, calibrate=calibrate)
+        program = compile_model(network, chip, calibrate=calibrate, assumptions=assumptions)
     except CompileError as refused:
         return refused.report
     return check_program(program, spikes)
@@ -75,7 +78,7 @@ def check_program(program: Program, spikes: Any = None) -> Report:
     With ``spikes`` also where spikes and charge are lost when it runs on them.
     """
     report = replace(program.report, diagnostics=list(program.report.diagnostics))
-    check_setup = getattr(get_backend(program.chip), "check_setup", None)
+    check_setup = getattr(backend_of(program), "check_setup", None)
     if check_setup is not None:
         report.extend(check_setup(program.image).diagnostics)
     if spikes is not None:
@@ -95,6 +98,7 @@ def compile_model(
     *,
     sample: Any = None,
     chips: None = None,
+    assumptions: Mapping[str, Any] | None = None,
 ) -> Program: ...
 @overload
 def compile_model(
@@ -106,6 +110,7 @@ def compile_model(
     *,
     sample: Any = None,
     chips: Chips | None,
+    assumptions: Mapping[str, Any] | None = None,
 ) -> Program | System: ...
 def compile_model(
     model: Any,
@@ -116,6 +121,7 @@ def compile_model(
     *,
     sample: Any = None,
     chips: Chips | None = None,
+    assumptions: Mapping[str, Any] | None = None,
 ) -> Program | System:
     """Quantise and place a model.
 
@@ -132,6 +138,9 @@ def compile_model(
         None: one chip. A number: the network is cut over so many chips of this kind at most.
         ``"auto"``: over as few as possible, if it does not fit one. ``"time"``: likewise, but a
         single chip is all of them in turn, programmed anew after each part (feed-forward networks).
+    assumptions
+        What to assume about the chip instead of the defaults (``nmb chips NAME --assumptions``),
+        beside those of ``options``. The program keeps them.
 
     Returns
     -------
@@ -148,11 +157,13 @@ def compile_model(
     """
     sample = as_sample(calibrate) if sample is None else sample
     _check_chips(chips)
-    network, report, backend = _checked(model, chip, discretisation, sample)
+    chosen = options or CompileOptions()
+    if assumptions:
+        chosen = replace(chosen, assumptions={**chosen.assumptions, **assumptions})
+    network, report, backend = _checked(model, chip, discretisation, sample, chosen.assumptions)
     several = isinstance(chips, int) and chips > 1
     if network is None or not (report.ok or several or isinstance(chips, str)):
         raise CompileError(report)
-    chosen = options or CompileOptions()
     calibration = _calibration(network, calibrate)
     if chosen.scale == "calibrated" and calibration is None:
         raise UserError(
@@ -161,7 +172,7 @@ def compile_model(
     if chips is not None and (several or not report.ok):
         from nm_backends.system.compiling import compile_system
 
-        found = replace(network.report, chip=chip, diagnostics=list(network.report.diagnostics))
+        found = replace(report, diagnostics=list(network.report.diagnostics))
         return compile_system(network, found, backend, chosen, calibration, chips)
     mapping = backend.map(network, chosen, calibration)
     _update(report, mapping.report)
@@ -187,12 +198,17 @@ def _check_chips(chips: Any) -> None:
 
 
 def _checked(
-    model: Any, chip: str, discretisation: Discretisation | None, sample: Any
+    model: Any,
+    chip: str,
+    discretisation: Discretisation | None,
+    sample: Any,
+    assumed: Mapping[str, Any],
 ) -> tuple[Network | None, Report, Backend]:
     """Lower a model and ask all rules of the chip, and those that plugins add."""
-    backend = get_backend(chip)
+    backend = assume(get_backend(chip), assumed)
     network, lowered = lower_any(model, discretisation, sample)
-    report = replace(lowered, chip=chip, diagnostics=list(lowered.diagnostics))
+    held = assumptions_of(backend)
+    report = replace(lowered, chip=chip, diagnostics=list(lowered.diagnostics), assumptions=held)
     if network is not None:
         for rule in (*backend.rules, *rules_of(chip)):
             if rule.check is not None:

@@ -89,11 +89,11 @@ def export(
     ArtifactError
         When ``directory`` is in other use, or the program does not fit its chip.
     """
-    from nm_backends.registry import get_backend
+    from nm_backends.assumptions import backend_of
 
     target = Path(directory)
     earlier = _earlier(target)
-    backend = get_backend(program.chip)
+    backend = backend_of(program)
     check_program(program, backend, "program")
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=_PART, dir=target.parent))

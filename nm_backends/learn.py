@@ -76,9 +76,9 @@ def learn_program(
     progress: Callable[[int], None] | bool | None = None,
 ) -> History:
     """Train a program with the rule of its chip; see `nm_backends.program.Program.learn`."""
-    from nm_backends.registry import get_backend
+    from nm_backends.assumptions import backend_of
 
-    backend = get_backend(program.chip)
+    backend = backend_of(program)
     make: Callable[[Program, Any], Learner] | None = getattr(backend, "learner", None)
     if make is None:
         raise refuse_learning(program)

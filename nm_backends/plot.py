@@ -119,12 +119,12 @@ def crossbar(program: Program) -> np.ndarray | None:
 
     Where a row has a sign and the program's layout tells it (``row_sign``), weights carry it.
     """
-    from nm_backends.registry import get_backend
+    from nm_backends.assumptions import backend_of
 
     stored = program.image.memories.get("synapse")
     if stored is None or stored.ndim != 2:
         return None
-    spec = get_backend(program.chip).spec
+    spec = backend_of(program).spec
     values = stored.astype(np.int64)
     if spec.sign == "synapse":
         half = 1 << (spec.weights.bits - 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -53,6 +54,8 @@ class CompileOptions:
     vote_steps
         Where a chip votes for a label itself (ReckOn): in how many steps at the end of a sample, 0
         in all. None: in all steps where membranes are read, in the last where spikes are counted.
+    assumptions
+        What is assumed about the chip instead of the defaults (``nmb chips NAME --assumptions``).
     """
 
     order: Literal["auto", "ascending", "excitatory_first", "inhibitory_first"] = "auto"
@@ -61,6 +64,7 @@ class CompileOptions:
     settle: Literal["auto", "never", "always"] = "auto"
     learn: tuple[str, ...] = ()
     vote_steps: int | None = None
+    assumptions: MappingOf[str, bool | int | float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

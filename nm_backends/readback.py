@@ -44,9 +44,9 @@ def realised(program: Program) -> Realised:
     UserError
         The backend does not give it back.
     """
-    from nm_backends.registry import get_backend
+    from nm_backends.assumptions import backend_of
 
-    read = getattr(get_backend(program.chip), "realised", None)
+    read = getattr(backend_of(program), "realised", None)
     if read is None:
         raise UserError(
             f"the backend of {program.chip!r} does not give its network back",
@@ -58,9 +58,9 @@ def realised(program: Program) -> Realised:
 
 def weights(program: Program, node: str) -> np.ndarray:
     """Return the weights of a node; see `nm_backends.program.Program.weights`."""
-    from nm_backends.registry import get_backend
+    from nm_backends.assumptions import backend_of
 
-    read = getattr(get_backend(program.chip), "weights_of", None)
+    read = getattr(backend_of(program), "weights_of", None)
     if read is None:
         raise UserError(f"the backend of {program.chip!r} does not give weights back")
     return np.asarray(read(program, node))

@@ -37,11 +37,11 @@ def requantise(program: Program, network: Network, calibrate: Any = None) -> Pro
     UserError
         The networks differ in more than weights and biases.
     """
+    from nm_backends.assumptions import backend_of
     from nm_backends.compiler import compile_model
-    from nm_backends.registry import get_backend
 
     _check_same(program.network, network)
-    quick = getattr(get_backend(program.chip), "requantise", None)
+    quick = getattr(backend_of(program), "requantise", None)
     if quick is None:
         return compile_model(network, program.chip, calibrate=calibrate, options=program.options)
     made: Program = quick(program, network)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from nm_backends.assumptions import Assumption
+
 if TYPE_CHECKING:
     from nm_backends.chip import ChipSpec
     from nm_backends.network import Network
@@ -73,11 +75,15 @@ class Diagnostic:
 
 @dataclass
 class Report:
-    """All findings about one model, for one chip or for none (lowering alone)."""
+    """All findings about one model, for one chip or for none (lowering alone).
+
+    ``assumptions`` are what they rest on where nothing is published about the chip.
+    """
 
     chip: str | None = None
     source: str = "model"
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    assumptions: list[Assumption] = field(default_factory=list)
 
     def _of(self, severity: Severity) -> list[Diagnostic]:
         return [d for d in self.diagnostics if d.severity == severity]
@@ -127,20 +133,31 @@ class Report:
             f"{len(found)} {word}{'' if len(found) == 1 else 's'}"
             for word, found in (("error", self.errors), ("warning", self.warnings))
         )
-        return "\n".join([*map(str, self), f"{self.source}{target}: {verdict} ({count})"])
+        last = f"{self.source}{target}: {verdict} ({count})"
+        return "\n".join([*map(str, self), *([self.rests_on] if self.assumptions else []), last])
+
+    @property
+    def rests_on(self) -> str:
+        """How many assumptions there are, and which are not the default, as printed."""
+        changed = [f"{a.name}={a.value}" for a in self.assumptions if not a.default]
+        text = f"{len(self.assumptions)} assumptions, {', '.join(changed) or 'all by default'}"
+        return f"rests on {text} (nmb chips {self.chip} --assumptions)"
 
     def to_json(self) -> str:
         """Return the same findings as a JSON object (the form of ``nmb check --json``)."""
         return json.dumps(self.to_dict(), indent=2)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data: ``ok``, ``chip``, ``source`` and ``diagnostics``."""
-        return {
+        """Return plain data: ``ok``, ``chip``, ``source``, ``diagnostics``, ``assumptions``."""
+        found: dict[str, Any] = {
             "ok": self.ok,
             "chip": self.chip,
             "source": self.source,
             "diagnostics": [asdict(d) for d in self],
         }
+        if self.assumptions:
+            found["assumptions"] = [asdict(a) for a in self.assumptions]
+        return found
 
 
 class CompileError(ValueError):

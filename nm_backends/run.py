@@ -83,12 +83,12 @@ def run_program(
     backend
         What executes it, if not the backend of its chip.
     """
-    from nm_backends.registry import get_backend
+    from nm_backends.assumptions import backend_of
 
     _check_record(record)
     if threads is not None and threads < 1:
         raise UserError(f"threads is {threads}, expected 1 or more")
-    backend = backend or get_backend(program.chip)
+    backend = backend or backend_of(program)
     _check_driving(driving, backend, record)
     how = {} if driving == "idle" else {"driving": driving}
     given = prepare(program.network, spikes)

@@ -213,9 +213,9 @@ class Session:
 
 
 def _open(program: Program, batch: int, learning: Any) -> ChipSession:
-    from nm_backends.registry import get_backend
+    from nm_backends.assumptions import backend_of
 
-    backend = get_backend(program.chip)
+    backend = backend_of(program)
     make: Callable[..., ChipSession] | None = getattr(backend, "open_session", None)
     if make is None:
         raise UserError(

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from nm_backends.assumptions import assumptions_of, describe
 from nm_backends.errors import UserError
 from nm_morphic import cost
-from nm_morphic.assumptions import Assumptions, choices, describe
+from nm_morphic.assumptions import Assumptions
 from nm_morphic.spec import NEURON_FIELDS, ROUTE_FIELDS, SPEC
 
 
@@ -60,7 +61,7 @@ def test_limits_follow_from_the_published_figures():
 
 def test_every_assumption_says_what_is_open_and_what_was_chosen():
     text = describe(Assumptions(hop_latency=3))
-    for choice in choices():
+    for choice in assumptions_of(Assumptions()):
         assert choice.default
         assert choice.still_open
         assert choice.chosen

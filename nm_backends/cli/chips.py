@@ -17,10 +17,19 @@ __all__ = ["chips_command"]
 
 @click.command("chips")
 @click.argument("name", required=False)
+@click.option("--assumptions", is_flag=True, help="What is taken for granted about the chip.")
 @json_option
-def chips_command(name: str | None, as_json: bool) -> None:
-    """List the chips, or print the full sheet of one."""
-    if name is None:
+def chips_command(name: str | None, assumptions: bool, as_json: bool) -> None:
+    """List the chips, or print the full sheet of one.
+
+    With --assumptions: what is not published about the chip, and what is assumed instead. Other
+    values are given to nmb compile --assume NAME=VALUE.
+    """
+    if assumptions:
+        if name is None:
+            raise click.UsageError("--assumptions: of which chip?")
+        _assumptions(name, as_json)
+    elif name is None:
         _list(as_json)
     else:
         _sheet(name, as_json)
@@ -70,6 +79,17 @@ def _sheet(name: str, as_json: bool) -> None:
         click.echo(f"source: {source}")
     for test, reason in entry.unsupported.items():
         click.echo(f"not supported: {test}: {reason}")
+
+
+def _assumptions(name: str, as_json: bool) -> None:
+    from nm_backends.assumptions import assumptions_of, describe
+    from nm_backends.registry import get_backend
+
+    backend = get_backend(name)
+    if as_json:
+        echo_json({"chip": name, "assumptions": [asdict(a) for a in assumptions_of(backend)]})
+    else:
+        click.echo(describe(backend) or f"nothing about {name} is assumed")
 
 
 def _dimensions(spec: ChipSpec) -> None:

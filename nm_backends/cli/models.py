@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nm_backends.cli.options import (
+    assume_option,
+    assumed,
     chip_option,
     discretisation_from,
     discretisation_options,
@@ -59,6 +61,7 @@ def lower_command(model: str, as_json: bool, **given: Any) -> None:
 @click.option("--chip", metavar="NAME", help="See: nmb chips. A program has its own.")
 @click.option("--spikes", metavar="SPIKES.npz", help="Input to run: what will be lost, and where.")
 @click.option("--calibrate", metavar="SPIKES.npz", help="Typical input, to compile with.")
+@assume_option
 @discretisation_options
 @json_option
 def check_command(
@@ -66,6 +69,7 @@ def check_command(
     chip: str | None,
     spikes: str | None,
     calibrate: str | None,
+    assume: tuple[str, ...],
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -79,7 +83,9 @@ def check_command(
     discretisation = discretisation_from(given)
     if calibrate and (not spikes or model.endswith(".nmb")):
         raise click.UsageError("--calibrate is for models that are compiled: give --spikes, too.")
-    run, typical = _spikes(spikes), _spikes(calibrate)
+    if assume and model.endswith(".nmb"):
+        raise click.UsageError("--assume is for models: a program has its own assumptions.")
+    run, typical, other = _spikes(spikes), _spikes(calibrate), assumed(assume)
     if model.endswith(".nmb"):
         report = _checked_program(model, chip, run)
     elif chip is None:
@@ -89,7 +95,9 @@ def check_command(
         from nm_backends.registry import registry
 
         registry().chip(chip)  # an unknown chip is told before anything is read
-        report = check(model, chip, discretisation, spikes=run, calibrate=typical)
+        report = check(
+            model, chip, discretisation, spikes=run, calibrate=typical, assumptions=other
+        )
     if as_json:
         echo_json(report.to_dict())
     else:
@@ -158,6 +166,7 @@ def _checked_program(path: str, chip: str | None, spikes: Any) -> Report:
     metavar="NODE",
     help="A layer whose synapses may learn on the chip (repeatable); see nmb learn.",
 )
+@assume_option
 @discretisation_options
 @json_option
 def compile_command(
@@ -171,6 +180,7 @@ def compile_command(
     settle: Any,
     chips: str | None,
     learn: tuple[str, ...],
+    assume: tuple[str, ...],
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -188,7 +198,9 @@ def compile_command(
     check_output(output, model, calibrate)
     spikes = read_spikes(calibrate).spikes if calibrate else None
     with progress("compiling", 1, quiet=as_json):
-        options = CompileOptions(order, scale, row_pairs, settle, learn)
+        options = CompileOptions(
+            order, scale, row_pairs, settle, learn, assumptions=assumed(assume)
+        )
         cut: Any = int(chips) if chips and chips.isdecimal() else chips
         program = compile_model(model, chip, discretisation, spikes, options, chips=cut)
         program.save(output)

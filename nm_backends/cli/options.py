@@ -10,7 +10,10 @@ import click
 if TYPE_CHECKING:
     from nm_backends.discretisation import Discretisation
 
-__all__ = ["chip_option", "discretisation_from", "discretisation_options", "model_argument"]
+__all__ = [
+    "assume_option", "assumed", "chip_option", "discretisation_from", "discretisation_options",
+    "model_argument",
+]  # fmt: skip
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,6 +30,22 @@ RESETS = (
 # Paths stay text: what is wrong with a file is told by the code that reads it, with a rule code.
 model_argument = click.argument("model", metavar="MODEL")
 chip_option = click.option("--chip", required=True, metavar="NAME", help="See: nmb chips.")
+
+assume_option = click.option(
+    "--assume",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Instead of an assumption about the chip (repeatable); see nmb chips NAME --assumptions.",
+)
+
+
+def assumed(given: tuple[str, ...]) -> dict[str, str]:
+    """Return the assumptions that were given."""
+    pairs = [text.partition("=") for text in given]
+    if not all(name and value for name, _, value in pairs):
+        raise click.BadParameter("expected NAME=VALUE", param_hint="--assume")
+    return {name: value for name, _, value in pairs}
+
 
 _PER_NODE = "one value for all, or NODE=VALUE (repeatable)"
 _OPTIONS = (

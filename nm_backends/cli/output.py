@@ -83,6 +83,8 @@ def echo_report(report: Report) -> None:
         click.secho(head, fg=COLOURS[finding.severity])
         click.echo("\n".join(rest), nl=bool(rest))
         shown, lines = shown + 1, lines + len(text)
+    if report.assumptions:
+        click.echo(report.rests_on)
     click.secho(str(report).splitlines()[-1], fg="green" if report.ok else "red", bold=True)
 
 

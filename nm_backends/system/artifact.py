@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nm_backends.artifact import SYSTEM_FORMAT, check_program, write_object
+from nm_backends.assumptions import backend_of
 from nm_backends.container import ArtifactError
 from nm_backends.network_check import check_network
-from nm_backends.registry import get_backend
 from nm_backends.system.pieces import source_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def check_system(system: System, name: str) -> None:
     if problems:
         raise ArtifactError(f"{name}: {problems[0]}", "compile the model again")
     for i, part in enumerate(system.parts):
-        check_program(part.program, get_backend(system.chip), f"{name}: chip {i}")
+        check_program(part.program, backend_of(system), f"{name}: chip {i}")
 
 
 def _problems(system: System) -> Iterator[str]:

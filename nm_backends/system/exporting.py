@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nm_backends.artifact import ArtifactError
+from nm_backends.assumptions import backend_of
 from nm_backends.files import atomic_write
-from nm_backends.registry import get_backend
 from nm_backends.spikes import prepare
 from nm_backends.system.artifact import check_system
 from nm_backends.system.pieces import source_of
@@ -126,7 +126,7 @@ def _routes_text(system: System) -> str:
 
 def _routes(system: System) -> Iterator[tuple[int, int, int, str, int, int]]:
     """Yield where every output event that is heard goes."""
-    backend = get_backend(system.chip)
+    backend = backend_of(system)
     listeners = [_listening(system, q) for q in range(len(system.parts))]
     for p, part in enumerate(system.parts):
         for event in backend.plan_events(part.program, None).outputs:  # type: ignore[attr-defined]

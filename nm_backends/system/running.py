@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nm_backends.assumptions import backend_of
 from nm_backends.errors import UserError
 from nm_backends.lowering.cycles import grouped
-from nm_backends.registry import get_backend
 from nm_backends.result import Estimate, RawRun
 from nm_backends.system.pieces import fed, source_of
 
@@ -29,7 +29,7 @@ class SystemRunner:
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self.backend = get_backend(system.chip)
+        self.backend = backend_of(system)
         self.spec = self.backend.spec
         self.links = link_pairs(system)
         self.drivings = getattr(self.backend, "drivings", ("idle",))
@@ -222,7 +222,7 @@ def programming_words(system: System) -> dict[str, float]:
 
     And the least time in seconds, where the chip says how fast its SPI may be.
     """
-    backend = get_backend(system.chip)
+    backend = backend_of(system)
     words = sum(
         len(sent.words) for p in system.parts for sent in backend.write_stream(p.program.image)
     )

@@ -6,26 +6,26 @@ else follows from them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from math import gcd
 from typing import Any, Literal
 
+from nm_backends.assumptions import choice
 from nm_backends.errors import UserError
 
-__all__ = ["Assumptions", "Choice", "choices", "describe"]
+__all__ = ["Assumptions"]
 
 _TEXTS = "not found in the paper's abstract, nor in texts that quote the paper"
 _ODIN = "as on ODIN, which this chip's core is a scaled version of (ODIN documentation)"
 
 
 def _choice(default: Any, still_open: str, chosen: str, why: str = _TEXTS) -> Any:
-    return field(default=default, metadata={"open": still_open, "chosen": chosen, "why": why})
+    return choice(default, still_open, chosen, why)
 
 
 @dataclass(frozen=True)
 class Assumptions:
-    """All choices, see `choices` for what each one means.
+    """All choices, see `nm_backends.assumptions.describe` for what each one means.
 
     Raises
     ------
@@ -173,38 +173,3 @@ _RANGES = (
     ("fifo_depth", 1, 256),
 )
 _ALLOWED = {"route_order": ("xy", "yx")}
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One assumption: its value, whether that is the default, what is open, what it means, why."""
-
-    name: str
-    value: object
-    default: bool
-    still_open: str
-    chosen: str
-    why: str
-
-
-def choices(assumptions: Assumptions | None = None) -> Iterator[Choice]:
-    """Return all choices, in the order of the fields."""
-    held = assumptions or Assumptions()
-    for item in fields(held):
-        value, about = getattr(held, item.name), item.metadata
-        yield Choice(
-            item.name, value, value == item.default, about["open"], about["chosen"], about["why"]
-        )
-
-
-def describe(assumptions: Assumptions | None = None) -> str:
-    """Return all choices as text, three lines each."""
-    lines = []
-    for choice in choices(assumptions):
-        mark = "" if choice.default else "  (not the default)"
-        lines += [
-            f"{choice.name} = {choice.value}{mark}",
-            f"    open: {choice.still_open}",
-            f"    chosen: {choice.chosen} [{choice.why}]",
-        ]
-    return "\n".join(lines)

@@ -1,0 +1,127 @@
+"""What is assumed about a chip where nothing is published: named choices, to be corrected.
+
+A backend of a chip that is partly unknown holds a frozen dataclass whose fields are made with
+`choice`. Users see all of them (``nmb chips NAME --assumptions``, ``report.assumptions``) and give
+other values where they know better (``nmb.compile(..., assumptions={...})``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from nm_backends.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from nm_backends.chip import Backend
+    from nm_backends.program import Program
+    from nm_backends.system.program import System
+
+__all__ = ["Assumption", "assume", "assumptions_of", "backend_of", "choice", "describe", "made"]
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One choice: its value, whether that is the default, what is open, what it means, and why."""
+
+    name: str
+    value: bool | int | float | str
+    default: bool
+    still_open: str
+    chosen: str
+    why: str
+
+
+def choice(default: Any, still_open: str, chosen: str, why: str) -> Any:
+    """Return the dataclass field of a choice; its type is that of the default."""
+    return field(default=default, metadata={"open": still_open, "chosen": chosen, "why": why})
+
+
+def assumptions_of(held: Any) -> list[Assumption]:
+    """Return all choices of a dataclass or of the backend that holds it, in their order.
+
+    A backend that assumes nothing gives an empty list.
+    """
+    chosen = getattr(held, "assumptions", None) if hasattr(held, "spec") else held
+    return [] if chosen is None else [_assumption(chosen, item) for item in fields(chosen)]
+
+
+def _assumption(chosen: Any, item: Any) -> Assumption:
+    value, about = getattr(chosen, item.name), item.metadata
+    default = value == item.default
+    return Assumption(item.name, value, default, about["open"], about["chosen"], about["why"])
+
+
+def describe(held: Any) -> str:
+    """Return all choices as text, three lines each."""
+    lines = []
+    for one in assumptions_of(held):
+        mark = "" if one.default else "  (not the default)"
+        lines += [
+            f"{one.name} = {one.value}{mark}",
+            f"    open: {one.still_open}",
+            f"    chosen: {one.chosen} [{one.why}]",
+        ]
+    return "\n".join(lines)
+
+
+def made(kind: Any, given: Mapping[str, Any]) -> Any:
+    """Return the dataclass ``kind`` with some values changed; numbers may come as text.
+
+    Raises
+    ------
+    UserError
+        An unknown name, a value of another type, or one that ``kind`` itself refuses.
+    """
+    defaults = {item.name: item.default for item in fields(kind)}
+    for name in given:
+        if name not in defaults:
+            raise UserError(f"no assumption {str(name)!r}", did_you_mean(str(name), defaults))
+    return kind(**{name: _typed(name, value, defaults[name]) for name, value in given.items()})
+
+
+def _typed(name: str, value: Any, default: Any) -> Any:
+    kind = type(default)
+    if kind is bool and isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if kind in (int, float) and not isinstance(value, bool):
+        try:
+            found = kind(value)
+        except (TypeError, ValueError):
+            found = None
+        if found is not None and (isinstance(value, str) or found == value):
+            return found
+    elif type(value) is kind:
+        return value
+    raise UserError(f"assumption {name}: {value!r}, expected a value like {default!r}")
+
+
+def assume(backend: Backend, given: Mapping[str, Any]) -> Backend:
+    """Return the backend of a chip about which ``given`` is assumed instead of the defaults.
+
+    Raises
+    ------
+    UserError
+        Nothing is assumed about the chip, or see `made`.
+    """
+    return _assumed(cast(Any, backend), tuple(sorted(given.items()))) if given else backend
+
+
+@lru_cache(maxsize=16)
+def _assumed(backend: Any, given: tuple[tuple[str, Any], ...]) -> Backend:
+    if getattr(backend, "assumptions", None) is None:
+        raise UserError(
+            f"nothing about {backend.spec.name} is assumed: {given[0][0]!r} cannot be changed"
+        )
+    changed: Backend = backend.assuming(made(type(backend.assumptions), dict(given)))
+    return changed
+
+
+def backend_of(program: Program | System) -> Backend:
+    """Return the backend of a program's chip, under the assumptions that it was compiled with."""
+    from nm_backends.registry import get_backend
+
+    given = getattr(program.options, "assumptions", {})  # of what is not yet known to be a program
+    return assume(get_backend(program.chip), given)
