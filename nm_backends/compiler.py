@@ -164,29 +164,36 @@ def compile_model(
     several = isinstance(chips, int) and chips > 1
     if network is None or not (report.ok or several or isinstance(chips, str)):
         raise CompileError(report)
-    calibration = _calibration(network, calibrate)
-    if chosen.scale == "calibrated" and calibration is None:
-        raise UserError(
-            "scale='calibrated' needs calibration spikes", "give calibrate=spikes, or scale='auto'"
-        )
+    calibration = _calibration(network, calibrate, chosen)
     if chips is not None and (several or not report.ok):
         from nm_backends.system.compiling import compile_system
 
         found = replace(report, diagnostics=list(network.report.diagnostics))
         return compile_system(network, found, backend, chosen, calibration, chips)
-    mapping = backend.map(network, chosen, calibration)
+    return _mapped(network, report, backend, chosen, calibration)
+
+
+def _mapped(
+    network: Network,
+    report: Report,
+    backend: Backend,
+    options: CompileOptions,
+    calibration: np.ndarray | None,
+) -> Program:
+    """Map a network onto one chip."""
+    mapping = backend.map(network, options, calibration)
     _update(report, mapping.report)
     if not report.ok:
         raise CompileError(report)
     return Program(
-        chip,
+        report.chip or backend.spec.name,
         network,
         mapping.image,
         mapping.layout,
         mapping.resources,
         mapping.fit,
         report,
-        chosen,
+        options,
         mapping.metadata,
     )
 
@@ -216,9 +223,16 @@ def _checked(
     return network, report, backend
 
 
-def _calibration(network: Network, spikes: Any) -> np.ndarray | None:
-    if spikes is None:
-        return None
+def _calibration(network: Network, spikes: Any, options: CompileOptions) -> np.ndarray | None:
+    counts = None if spikes is None else _calibration_counts(network, spikes)
+    if options.scale == "calibrated" and counts is None:
+        raise UserError(
+            "scale='calibrated' needs calibration spikes", "give calibrate=spikes, or scale='auto'"
+        )
+    return counts
+
+
+def _calibration_counts(network: Network, spikes: Any) -> np.ndarray | None:
     from nm_backends import spikes as given
 
     try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -81,49 +83,79 @@ def run_batch(
         return run_driven(simulator, words, offsets, driving)
     operations = simulator.decode(words)
     bounds = check_offsets("offsets", offsets, operations.size)
-    marks, mark_bounds = _check_marks(marks, mark_offsets, bounds)
+    marked = _check_marks(marks, mark_offsets, bounds)
     if refused := simulator.needs_clock():
         raise refused
     simulator.prepare(operations, max_pops)
-    samples = bounds.size - 1
-    execute = simulator.model.execute
     if saturations:
-        execute, present = simulator.model.counting, np.repeat(simulator.neurons, samples)
-    tally = np.zeros((samples, TALLY), np.int64)
-    dropped = np.zeros((samples, NEURONS), np.int64)
-    membranes = np.zeros((marks.size, NEURONS), np.int16)
+        present = np.repeat(simulator.neurons, bounds.size - 1)
+    logs = _Logs.empty(bounds.size - 1, marked[0].size)
+    work = _worker(simulator, operations, bounds, marked, logs, present, keep_synapses, saturations)
+    results = _spread(work, bounds, 1 if keep_synapses else threads)
+    for _, status in results:
+        if status[0] == LIVELOCK:
+            raise simulator.stopped(status, int(status[2]), max_pops)
+    return _log([out for out, _ in results], logs, present if saturations else None)
+
+
+@dataclass(frozen=True)
+class _Logs:
+    """What the kernels fill, one row per sample (membranes: per mark)."""
+
+    tally: np.ndarray
+    dropped: np.ndarray
+    membranes: np.ndarray
+
+    @classmethod
+    def empty(cls, samples: int, marks: int) -> _Logs:
+        return cls(
+            np.zeros((samples, TALLY), np.int64),
+            np.zeros((samples, NEURONS), np.int64),
+            np.zeros((marks, NEURONS), np.int16),
+        )
+
+
+def _worker(
+    simulator: EventSimulator,
+    operations: Any,
+    bounds: np.ndarray,
+    marked: tuple[np.ndarray, np.ndarray],
+    logs: _Logs,
+    present: np.ndarray | None,
+    keep_synapses: bool,
+    saturations: bool,
+) -> Callable[[tuple[int, int]], tuple[np.ndarray, np.ndarray]]:
+    """Return what runs the samples of a chunk: outputs and status of the kernel."""
     run = compile_fast(simulator.model)
+    execute = simulator.model.counting if saturations else simulator.model.execute
     plastic = bool(simulator.config["plastic"][0]) and not keep_synapses
-    threads = 1 if keep_synapses else threads
     config = simulator.config.copy()
     config["plastic"] = plastic
-
     no_log = np.zeros((0, EVENT_COUNTS), np.int32)
+    rest = simulator.neurons if present is None else simulator.neurons[:0]
 
     def work(chunk: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         status = np.zeros(4, np.int64)
         synapses = simulator.synapses.copy() if plastic else simulator.synapses
-        rest = simulator.neurons if present is None else simulator.neurons[:0]
         out, used = run(
             execute, config, np.zeros(1, WORK), rest,
             simulator.neurons.copy() if present is None else present,
             simulator.synapses, synapses, operations, bounds, *chunk,
-            marks, mark_bounds, membranes, no_log, tally, dropped, status,
+            *marked, logs.membranes, no_log, logs.tally, logs.dropped, status,
         )  # fmt: skip
         return out[:used], status
 
-    results = _spread(work, bounds, threads)
-    for _, status in results:
-        if status[0] == LIVELOCK:
-            raise simulator.stopped(status, int(status[2]), max_pops)
-    counts = {n: tally[:, c] for n, c in _COUNTERS.items()}
-    out_offsets = np.concatenate([[0], np.cumsum(counts["outputs"])])
+    return work
+
+
+def _log(outputs: list[np.ndarray], logs: _Logs, counted: np.ndarray | None) -> BatchLog:
+    counts = {n: logs.tally[:, c] for n, c in _COUNTERS.items()}
     return BatchLog(
-        _joined([out.astype(np.uint8) for out, _ in results], np.uint8),
-        _joined([(out >> 8).astype(np.int32) for out, _ in results], np.int32),
-        out_offsets,
-        drops_by_neuron=dropped, membranes=membranes, **counts,
-        saturated=_counted(present) if saturations and present is not None else None,
+        _joined([out.astype(np.uint8) for out in outputs], np.uint8),
+        _joined([(out >> 8).astype(np.int32) for out in outputs], np.int32),
+        np.concatenate([[0], np.cumsum(counts["outputs"])]),
+        drops_by_neuron=logs.dropped, membranes=logs.membranes, **counts,
+        saturated=None if counted is None else _counted(counted),
     )  # fmt: skip
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from nm_backends.errors import UserError
+from nm_backends.learning_options import LearningOptions
 from nm_odin.spec import NEURON_FIELDS
 
 __all__ = ["OdinLearning"]
@@ -16,7 +17,7 @@ _MOST_EVENTS = 64
 
 
 @dataclass(frozen=True)
-class OdinLearning:
+class OdinLearning(LearningOptions):
     """How ODIN learns: SDSP of the neurons whose synapses are plastic, and their teacher.
 
     At every spike of an input, a plastic synapse grows by 1 where the membrane of its neuron is at
@@ -64,13 +65,12 @@ class OdinLearning:
 
     def __post_init__(self) -> None:
         for name in _FIELDS:
-            value = getattr(self, name)
-            if value is not None or name not in ("thr", "leak_str"):
+            if getattr(self, name) is not None or name not in ("thr", "leak_str"):
                 low = 1 if name == "thr" else 0
-                _within(name, value, low, (1 << _FIELD[name].width) - 1)
-        _within("bistability", self.bistability, 0, 1 << 30)
-        _within("excite", self.excite, 0, _MOST_EVENTS)
-        _within("inhibit", self.inhibit, 0, _MOST_EVENTS)
+                self.whole(name, low, (1 << _FIELD[name].width) - 1)
+        self.whole("bistability", 0, 1 << 30)
+        self.whole("excite", 0, _MOST_EVENTS)
+        self.whole("inhibit", 0, _MOST_EVENTS)
         if self.teacher not in ("virtual", "rows"):
             raise UserError(f"OdinLearning: teacher is {self.teacher!r}, expected virtual or rows")
         if self.teacher == "rows" and self.inhibit:
@@ -78,27 +78,3 @@ class OdinLearning:
                 f"OdinLearning: inhibit is {self.inhibit}, a teacher of rows only excites",
                 "use teacher='virtual', or inhibit=0",
             )
-
-    @classmethod
-    def of(cls, options: Any) -> OdinLearning:
-        """Return options from themselves, a mapping of names to values, or None (defaults)."""
-        if options is None:
-            return cls()
-        if isinstance(options, cls):
-            return options
-        known = [field.name for field in fields(cls)]
-        try:
-            given = dict(options)
-        except (TypeError, ValueError):
-            raise UserError(
-                f"learning options: {type(options).__name__}, expected OdinLearning or a mapping"
-            ) from None
-        for name in given:
-            if name not in known:
-                raise UserError(f"learning option {name!r}: unknown", f"known: {', '.join(known)}")
-        return cls(**given)
-
-
-def _within(name: str, value: Any, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise UserError(f"OdinLearning: {name} is {value!r}, expected {low} to {high}")

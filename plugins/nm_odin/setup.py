@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nm_backends.errors import UserError
 from nm_backends.eventcore.words import extract
 from nm_backends.image import Image
-from nm_backends.image_check import check_image
 from nm_backends.rules import Report
+from nm_backends.setups import check_setups
 from nm_odin.rules import BY_NAME
 from nm_odin.setup_rules import ENDLESS, SETUP
 from nm_odin.spec import IZH_FIELDS, NEURON_FIELDS, SPEC
@@ -107,14 +106,7 @@ def check_setup(image: Image) -> Report:
     --------
     >>> print(check_setup(image))  # doctest: +SKIP
     """
-    problems = check_image(image, SPEC)
-    if problems:
-        raise UserError(f"image of {SPEC.name}: " + "; ".join(problems))
-    setup, report = Setup.of(image), Report(SPEC.name, "set-up")
-    for _, finding in SETUP:
-        rule = BY_NAME[finding.__name__]
-        report.extend(rule.at(**found) for found in finding(setup))
-    return report
+    return check_setups(image, SPEC, Setup.of, SETUP, BY_NAME)
 
 
 def why_endless(image: Image) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nm_backends.errors import UserError, did_you_mean
+from nm_backends.learning_options import LearningOptions
 from nm_reckon.eprop_registers import describe
 from nm_reckon.eprop_setup import EpropSetup, PseudoDerivative, Regularisation
 from nm_reckon.propose import Proposal, propose
@@ -30,7 +31,7 @@ LEARNING_REGISTERS = tuple(
 
 
 @dataclass(frozen=True)
-class ReckonLearning:
+class ReckonLearning(LearningOptions):
     """How ReckOn learns: e-prop, for labels or for the course of the outputs.
 
     See `nm_reckon.eprop_setup` for the update in floating point, and `nm_reckon.propose` for how it
@@ -97,38 +98,21 @@ class ReckonLearning:
             _number(name, getattr(self, name), 0.0)
         for name in ("gamma", "signal_limit", *_TRACES):
             _number(name, getattr(self, name), 1e-12)
-        _whole("halve_every", self.halve_every)
+        self.whole("halve_every", 0)
         if self.seed is not None:
-            _whole("seed", self.seed)
+            self.whole("seed", 0)
         _check_window(self.window)
         for name, value in self.registers.items():
             _check_register(name, value)
         self.setup(EpropSetup(), regression=False)  # names of modes, signs of widths
 
     @classmethod
-    def of(cls, options: Any) -> ReckonLearning:
-        """Return options from themselves, a mapping of names to values, or None (defaults).
-
-        Names of registers (``SPI_...``) may stand among the names.
-        """
-        if options is None:
-            return cls()
-        if isinstance(options, cls):
-            return options
-        known = [field.name for field in fields(cls)]
-        try:
-            given = dict(options)
-        except (TypeError, ValueError):
-            raise UserError(
-                f"learning options: {type(options).__name__}, expected ReckonLearning or a mapping"
-            ) from None
+    def gather(cls, given: dict[Any, Any]) -> dict[Any, Any]:
+        """Take names of registers (``SPI_...``) among the names."""
         raw = {name: given.pop(name) for name in list(given) if str(name).startswith("SPI_")}
-        for name in given:
-            if name not in known:
-                raise UserError(f"learning option {name!r}: unknown", did_you_mean(name, known))
         if raw:
             given["registers"] = {**given.get("registers", {}), **raw}
-        return cls(**given)
+        return given
 
     @classmethod
     def from_registers(
@@ -251,11 +235,6 @@ def _number(name: str, value: Any, low: float) -> None:
     if not right or not low <= value < float("inf"):
         least = "0 or more" if low == 0 else "more than 0"
         raise UserError(f"ReckonLearning: {name} is {value!r}, expected a number, {least}")
-
-
-def _whole(name: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise UserError(f"ReckonLearning: {name} is {value!r}, expected a whole number, 0 or more")
 
 
 def _check_window(window: Any) -> None:
