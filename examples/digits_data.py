@@ -5,21 +5,15 @@ idx files that the user has. Both become 8-bit images ``[samples, 16, 16]``, des
 published experiments on ODIN.
 """
 
-import gzip
-import struct
-import zlib
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from nm_backends.errors import UserError
+from nm_backends.idx_files import read_mnist
 
 SIZE = 16
 CLASSES = 10
 TEST_DIGITS = 360  # the last of scikit-learn's 1,797; nothing is chosen on them
-_IMAGES, _LABELS = 0x00000803, 0x00000801  # magic numbers: unsigned bytes, 3 axes or 1
-_MNIST = (28, 28)
 
 
 class Samples(NamedTuple):
@@ -58,63 +52,8 @@ def mnist(directory, train=6000):
 
 
 def _mnist_part(directory, part, most):
-    images, labels = (
-        _find(Path(directory), f"{part}-{kind}")
-        for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
-    )
-    pictures, named = read_idx(images, _IMAGES)[:most], read_idx(labels, _LABELS)
-    if pictures.shape[1:] != _MNIST:
-        raise UserError(f"{images}: images of {pictures.shape[1]}x{pictures.shape[2]}, not 28x28")
-    if len(named) < len(pictures) or (most is None and len(named) != len(pictures)):
-        raise UserError(f"{labels}: {len(named)} labels for {len(pictures)} images in {images}")
-    named = named[: len(pictures)].astype(np.int64)
-    if not len(named):
-        raise UserError(f"{images}: no images")
-    if named.max() >= CLASSES:
-        raise UserError(f"{labels}: label {named.max()}, expected 0 to {CLASSES - 1}")
-    return Samples(prepared(pictures, 255), named)
-
-
-def _find(directory, name):
-    for path in (directory / name, directory / f"{name}.gz"):
-        if path.is_file():
-            return path
-    raise UserError(
-        f"{directory / name}: no such file, nor with .gz",
-        "give the folder with the four idx files of MNIST",
-    )
-
-
-def read_idx(path, magic):
-    """Return the unsigned bytes of an idx file, plain or gzip, with the axes that it declares.
-
-    Raises
-    ------
-    UserError
-        Another magic number, or not as many bytes as the header says.
-    """
-    axes = magic & 0xFF
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            head = file.read(4 + 4 * axes)
-            if len(head) < 4 + 4 * axes:
-                raise UserError(f"{path}: {len(head)} bytes, too short for an idx header")
-            found, *shape = struct.unpack(f">{axes + 1}I", head)
-            if found != magic:
-                raise UserError(
-                    f"{path}: magic number 0x{found:08x}, expected 0x{magic:08x}",
-                    "images and labels may have been swapped, or a .gz file renamed",
-                )
-            data = file.read()
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-    wanted = int(np.prod(shape, dtype=object))
-    if len(data) != wanted:
-        raise UserError(
-            f"{path}: {len(data):,} bytes after the header, which promises {wanted:,}",
-            "the file is cut short or damaged: fetch it again",
-        )
-    return np.frombuffer(data, np.uint8).reshape(shape)
+    images, labels = read_mnist(directory, part, most)
+    return Samples(prepared(images, 255), labels)
 
 
 def prepared(images, white):
