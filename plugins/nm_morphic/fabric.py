@@ -10,7 +10,9 @@ from nm_morphic.assumptions import Assumptions
 from nm_morphic.routes import L1_BASE, L2_BASE, unpack
 from nm_morphic.spec import CORES, NEURONS
 
-__all__ = ["BUSIEST", "COMING", "MESH", "OUTPUT", "PACKETS", "PENDING", "SPIKE", "load_routes"]
+__all__ = [
+    "BUSIEST", "COMING", "MESH", "OUTPUT", "PACKETS", "PENDING", "SHARE", "SPIKE", "load_routes",
+]  # fmt: skip
 
 SPIKE = np.dtype([("core", np.int32), ("slot", np.int32), ("neuron", np.int32), ("root", np.int32)])
 """A spike of a round; ``slot`` is the place of the event that caused it in its core's queue."""
@@ -27,6 +29,11 @@ OUTPUT = np.dtype(
 )  # fmt: skip
 """An output event; ``event`` is the index of the input event that caused it, in the end."""
 
+SHARE = np.dtype(
+    [("part", np.int64), ("low", np.int64), ("high", np.int64), ("holding", np.int64)]
+)
+"""What one thread works on: cores ``low .. high - 1``; ``holding`` is 1 unless the events of this
+round are time references, which take no places in FIFOs."""
 
 MESH = np.dtype(
     [("columns", np.int64), ("y_first", np.int64), ("hop_latency", np.int64),

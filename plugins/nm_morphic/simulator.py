@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,9 +26,8 @@ TIME_REFERENCE = -1
 MAX_SERVED = 1 << 20
 """Events that the cores may serve for one group of input events before it counts as a livelock."""
 
-_NEVER = 1 << 62
 _COUNTERS = ("served", "references", "dropped", "fifo_max")
-_LOCK = threading.Lock()  # numba's threads take one job at a time
+_CHANGING = ("membrane", "calcium", "leak_count", "calcium_up", "calcium_down", "place")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +93,8 @@ class MorphicSimulator:
         leads out of the mesh.
     """
 
-    share_from = 1024
-    """Sweeps in a round (some 100 ns each) below which threads cost more than they gain."""
+    share_from = 32
+    """Sweeps for a group of input events (some 100 ns each) below which threads do not pay."""
 
     def __init__(
         self,
@@ -127,7 +126,9 @@ class MorphicSimulator:
         self._permissions = permissions(cores, images, self.assumptions)
         self._mesh, self._links = load_routes(cores, images, self.columns, self.assumptions)
         self._start, self._cores = [image.copy() for image in images], cores
-        self._addresses = np.zeros((cores.size, NEURONS * self.assumptions.fifo_depth), np.int16)
+        self._addresses = np.zeros(
+            (2, cores.size, NEURONS * self.assumptions.fifo_depth), np.int16
+        )
 
     @property
     def chips(self) -> int:
@@ -205,7 +206,8 @@ class MorphicSimulator:
             Whether each event waits until the mesh is idle. Otherwise events that follow each other
             and go to different cores are sent together, so that the cores work at the same time.
         threads
-            Of this machine; by default all. Results do not depend on it.
+            Of this machine; by default all, if events that are sent together address many cores,
+            and one otherwise. Results do not depend on it.
         max_served
             See `MAX_SERVED`.
 
@@ -216,82 +218,81 @@ class MorphicSimulator:
         LivelockError
             The mesh would not become idle; the state is that from before the call.
         """
-        import numba
-
-        first, stop, rows = self._decode(events)
-        groups = _groups(first, rows, wait)
-        available = int(numba.config.NUMBA_NUM_THREADS)
-        wanted = available if threads is None else max(1, min(threads, available))
-        if wanted == 1:
-            return self._run(first, stop, rows, groups, max_served, _NEVER)
-        with _LOCK:
-            before = numba.get_num_threads()
-            numba.set_num_threads(wanted)
-            try:
-                return self._run(first, stop, rows, groups, max_served, self.share_from)
-            finally:
-                numba.set_num_threads(before)
+        first, stop, rows, groups = self._plan(events, wait)
+        if threads is None:
+            sweeps = int((stop - first).sum()) // max(groups.size - 1, 1)
+            threads = _processors() if sweeps >= self.share_from else 1
+        saved = self._state()
+        log, status = self._run(first, stop, rows, groups, max_served, threads)
+        if status[0]:
+            for name, values in saved.items():
+                self._cores[name] = values
+            raise LivelockError(0, int(status[1]), int(status[3]), max_served)
+        return log
 
     def _run(
         self, first: np.ndarray, stop: np.ndarray, rows: np.ndarray, groups: np.ndarray,
-        max_served: int, share_from: int,
-    ) -> MeshLog:  # fmt: skip
+        max_served: int, threads: int,
+    ) -> tuple[MeshLog, np.ndarray]:  # fmt: skip
+        from nm_backends.together import together
         from nm_morphic.rounds import run
 
-        saved, status = self._cores.copy(), np.zeros(4, np.int64)
         for name in _COUNTERS:
             self._cores[name] = 0
         self._links[:] = 0
-        cycles = np.zeros(groups.size - 1, np.int64)
-        out, used = run(
-            self._cores, self._mesh, self._links, self._permissions,
-            (1 << self.assumptions.lfsr_bits) - 1, self._addresses, first, stop, rows, groups,
-            max_served, share_from, cycles, status,
-        )  # fmt: skip
-        if status[0]:
-            self._cores = saved
-            raise LivelockError(0, int(status[1]), int(status[3]), max_served)
-        per_core = {name: self._cores[name].reshape(-1, CORES).copy() for name in _COUNTERS}
-        packets, busiest = self._links[[PACKETS, BUSIEST]]
-        return MeshLog(
-            out[:used].copy(), cycles, **per_core, link_packets=packets, link_max=busiest
-        )
+        parts, status = max(1, min(threads, self._cores.size)), np.zeros(4, np.int64)
+        held, fired = np.zeros((2, 2, self._cores.size), np.int64)
+        cycles, tally = np.zeros(groups.size - 1, np.int64), np.zeros((2, parts, 8), np.int64)
 
-    def _decode(self, events: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return first core, core after the last, and row of each event; refuse impossible ones."""
+        def work(part: int, barrier: np.ndarray) -> np.ndarray:
+            out, used = run(
+                self._cores, self._mesh, self._links, self._permissions,
+                (1 << self.assumptions.lfsr_bits) - 1, self._addresses, held, fired, tally,
+                first, stop, rows, groups, max_served, cycles, status, part, barrier,
+            )  # fmt: skip
+            return np.asarray(out[:used]).copy()
+
+        out = together(parts, work)
+        per_core = {name: self._cores[name].reshape(-1, CORES).copy() for name in _COUNTERS}
+        packets, most = self._links[[PACKETS, BUSIEST]]
+        return MeshLog(out, cycles, **per_core, link_packets=packets, link_max=most), status
+
+    def _state(self) -> dict[str, np.ndarray]:
+        """Return a copy of what events change, counters apart."""
+        names = list(_CHANGING)
+        if (self._cores["plastic"].any(1) & (self._cores["learning"] != 0)).any():
+            names.append("weights")
+        return {name: self._cores[name].copy() for name in names}
+
+    def _plan(self, events: np.ndarray, wait: bool) -> tuple[np.ndarray, ...]:
+        """Return first core, the one after the last, row of each event; where groups begin."""
+        from nm_morphic.rounds import plan
+
         words = np.asarray(events)
         if words.size == 0:
             words = np.zeros((0, 3), np.int64)
         if words.ndim != 2 or words.shape[1] != 3 or words.dtype.kind not in "ui":
             raise UserError(f"events: {words.dtype}{list(words.shape)}, expected integers [n, 3]")
-        chip, core, row = words.astype(np.int64).T
-        reference = row == TIME_REFERENCE
-        least = np.where(reference, -1, 0)
-        bad = (row < -1) | (row >= ROWS) | (chip < least) | (chip >= self.chips)
-        bad |= (core < least) | (core >= CORES) | ((chip < 0) & (core >= 0))
-        for index in np.flatnonzero(bad)[:1]:
+        words = np.ascontiguousarray(words, np.int64)
+        first, stop, begins = np.empty((3, len(words) + 1), np.int64)
+        groups, bad = plan(words, self.chips, ROWS - 1, wait, first, stop, begins)
+        if bad >= 0:
+            chip, core, row = words[bad]
             raise UserError(
-                f"event {index}: chip {chip[index]}, core {core[index]}, row {row[index]}; "
+                f"event {bad}: chip {chip}, core {core}, row {row}; "
                 f"expected 0..{self.chips - 1}, 0..{CORES - 1}, 0..{ROWS - 1}",
                 "a time reference has row -1, and core -1, or chip and core -1, for all",
             )
-        first = np.maximum(chip, 0) * CORES + np.maximum(core, 0)
-        all_of = np.where(chip < 0, self.chips * CORES, np.where(core < 0, CORES, 1))
-        return first, first + all_of, row
+        n = len(words)
+        return first[:n], stop[:n], np.ascontiguousarray(words[:, 2]), begins[: groups + 1]
 
 
-def _groups(first: np.ndarray, rows: np.ndarray, wait: bool) -> np.ndarray:
-    """Return where the groups of events that are sent together begin, and the end."""
-    if wait:
-        return np.arange(rows.size + 1)
-    begins: list[int] = []
-    addressed: set[int] = set()
-    for event, (core, row) in enumerate(zip(first.tolist(), rows.tolist(), strict=True)):
-        if not begins or row < 0 or rows[event - 1] < 0 or core in addressed:
-            begins.append(event)
-            addressed = set()
-        addressed.add(core)
-    return np.array([*begins, rows.size])
+def _processors() -> int:
+    """Return how many of this machine the process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
 
 
 def _check_field(field: str) -> None:

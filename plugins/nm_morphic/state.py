@@ -64,9 +64,7 @@ CORE = np.dtype(
         ("rows", np.int16, (2, RING)),  # -1 is a time reference
         ("ranks", np.int32, (2, RING)),  # place of the event among all of the round
         ("roots", np.int32, (2, RING)),  # the input event that is behind it
-        ("spikes", np.int32, RING),  # how many each event of this round caused
-        ("held", np.int64, 2),
-        ("holding", np.int64),  # of those of this round, how many take a place in the FIFO
+        ("spikes", np.int32, (2, RING)),  # how many each event caused
         # counters
         ("served", np.int64),
         ("references", np.int64),
