@@ -25,9 +25,7 @@ RING = 256
 """Room in the storage of a FIFO, a power of two, whatever the depth of the chip's."""
 
 
-def kernel(
-    signature: Any = None, *, inline: bool = False, parallel: bool = False
-) -> Callable[[_F], _F]:
+def kernel(signature: Any = None, *, inline: bool = False) -> Callable[[_F], _F]:
     """Compile a function to machine code, cached on disk.
 
     Parameters
@@ -37,13 +35,10 @@ def kernel(
         that functions can be handed to them as pointers; helpers leave it out.
     inline
         Always merge the function into its callers: a call costs as much as some ten operations.
-    parallel
-        Let numba's threads share the loops over ``prange``.
     """
 
     def decorate(function: _F) -> _F:
-        options = {"parallel": True} if parallel else {}
-        decorated = numba.njit(cache=True, nogil=True, forceinline=inline, **options)
+        decorated = numba.njit(cache=True, nogil=True, forceinline=inline)
         compiled: Any = decorated(function)
         _depend_on_sources(compiled, Path(function.__code__.co_filename).parent)
         if signature is not None:

@@ -99,7 +99,7 @@ def together(parts: int, work: Callable[[int, np.ndarray], _T]) -> _T:
     def guarded(part: int) -> None:
         try:
             work(part, barrier)
-        except BaseException as error:  # noqa: BLE001 (raised below, by the calling thread)
+        except BaseException as error:
             failures.append(error)
             barrier[_ENDED] = 1
 

@@ -29,9 +29,7 @@ OUTPUT = np.dtype(
 )  # fmt: skip
 """An output event; ``event`` is the index of the input event that caused it, in the end."""
 
-SHARE = np.dtype(
-    [("part", np.int64), ("low", np.int64), ("high", np.int64), ("holding", np.int64)]
-)
+SHARE = np.dtype([("part", np.int64), ("low", np.int64), ("high", np.int64), ("holding", np.int64)])
 """What one thread works on: cores ``low .. high - 1``; ``holding`` is 1 unless the events of this
 round are time references, which take no places in FIFOs."""
 

@@ -126,9 +126,7 @@ class MorphicSimulator:
         self._permissions = permissions(cores, images, self.assumptions)
         self._mesh, self._links = load_routes(cores, images, self.columns, self.assumptions)
         self._start, self._cores = [image.copy() for image in images], cores
-        self._addresses = np.zeros(
-            (2, cores.size, NEURONS * self.assumptions.fifo_depth), np.int16
-        )
+        self._addresses = np.zeros((2, cores.size, NEURONS * self.assumptions.fifo_depth), np.int16)
 
     @property
     def chips(self) -> int:
@@ -250,7 +248,8 @@ class MorphicSimulator:
                 (1 << self.assumptions.lfsr_bits) - 1, self._addresses, held, fired, tally,
                 first, stop, rows, groups, max_served, cycles, status, part, barrier,
             )  # fmt: skip
-            return np.asarray(out[:used]).copy()
+            found: np.ndarray = out[:used].copy()
+            return found
 
         out = together(parts, work)
         per_core = {name: self._cores[name].reshape(-1, CORES).copy() for name in _COUNTERS}

@@ -1,10 +1,14 @@
 """How fast MorphIC's engine is: one core, and a mesh of 64 chips (131,072 neurons).
 
-``extra_info`` holds ``GSOP/s`` from the best round, the spikes per served event, and for the mesh
-the memory of the process at its peak. pytest tests/benchmarks/test_bench_morphic.py -s -n 0
+``extra_info`` holds ``GSOP/s`` from the best round and the spikes per served event; for the mesh
+the memory of the process at its peak, and what two threads gain. Only ratios and memory are
+asserted: machines differ, and have other work.
+pytest tests/benchmarks/test_bench_morphic.py -s -n 0
 """
 
+import os
 import resource
+import time
 
 import numpy as np
 import pytest
@@ -35,14 +39,30 @@ def core_image(learning):
     return chip(weights, enabled=enabled, fields=fields, **options)
 
 
-@pytest.mark.parametrize(("learning", "least"), [(False, 1.0), (True, 0.2)])
-def test_one_core(benchmark, learning, least):
+@pytest.mark.parametrize("learning", [False, True])
+def test_one_core(benchmark, learning):
     events = np.zeros((50_000, 3), np.int64)
     events[:, 2] = np.random.default_rng(1).integers(512, 1024, len(events))
     events[::500] = (-1, -1, -1)
     simulator = MorphicSimulator(core_image(learning))
     log = benchmark(simulator.send, events, threads=1)
-    assert report(benchmark, log) > least
+    report(benchmark, log)
+    other = MorphicSimulator(core_image(not learning))
+    here, there = fastest(
+        lambda: simulator.send(events, threads=1), lambda: other.send(events, threads=1)
+    )
+    assert max(here, there) < 10 * min(here, there)
+
+
+def fastest(*calls, rounds=10):
+    """Seconds of the best of some calls of each, by turns."""
+    found = np.empty((rounds, len(calls)))
+    for row in found:
+        for j, call in enumerate(calls):
+            start = time.perf_counter()
+            call()
+            row[j] = time.perf_counter() - start
+    return found.min(axis=0)
 
 
 def mesh_images(rng):
@@ -64,16 +84,22 @@ def mesh_images(rng):
     return images
 
 
-@pytest.mark.parametrize(("threads", "share_from"), [(1, 1024), (None, 1024), (None, 128)])
-def test_mesh_of_64_chips(benchmark, threads, share_from):
+def test_mesh_of_64_chips(benchmark):
     rng = np.random.default_rng(2)
     simulator = MorphicSimulator(mesh_images(rng), 8)
-    simulator.share_from = share_from
     cores = np.tile(np.arange(256), 200)
     rows = rng.integers(512, 1024, cores.size)
     events = np.column_stack([cores // 4, cores % 4, rows])
     events[::2560] = (-1, -1, -1)
-    log = benchmark(simulator.send, events, wait=False, threads=threads)
+    log = benchmark(simulator.send, events, wait=False)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    report(benchmark, log, peak_GiB=round(peak, 2), chip_seconds=round(log.cycles / 55e6, 4))
+    one, two = fastest(
+        lambda: simulator.send(events, wait=False, threads=1),
+        lambda: simulator.send(events, wait=False, threads=2),
+        rounds=50,
+    )
+    report(
+        benchmark, log, peak_GiB=round(peak, 2), chip_seconds=round(log.cycles / 55e6, 4),
+        gain_of_two_threads=round(one / two, 2), busy_others=round(os.getloadavg()[0], 1),
+    )  # fmt: skip
     assert peak < 2
