@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from nm_backends.deployment import DeploymentReport as DeploymentReport
     from nm_backends.discretisation import Discretisation as Discretisation
     from nm_backends.event_data import Events as Events
+    from nm_backends.first_spikes import FirstSpikes as FirstSpikes
+    from nm_backends.first_spikes import latency_code as latency_code
     from nm_backends.frontends import to_nir as to_nir
     from nm_backends.network import Network as Network
     from nm_backends.program import CompileOptions as CompileOptions
@@ -37,6 +39,7 @@ _HOME = {
     "DeploymentReport": "deployment",
     "Discretisation": "discretisation",
     "Events": "event_data",
+    "FirstSpikes": "first_spikes",
     "Network": "network",
     "Program": "program",
     "Report": "rules",
@@ -47,6 +50,7 @@ _HOME = {
     "compare": "compare",
     "compile": "compiler:compile_model",
     "deployment_report": "compare",
+    "latency_code": "first_spikes",
     "load": "artifact",
     "lower": "api",
     "reference": "run",

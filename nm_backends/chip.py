@@ -194,6 +194,9 @@ class Backend(Protocol):
     ``open_session(program, batch, learning)``
         The chip, to be run step by step (an `nm_backends.session.ChipSession`), for
         ``program.session``; ``learning`` is None or options as for ``learner``.
+    ``first_spikes: bool``
+        That only the first spike of each input channel counts: ``map``, ``execute`` and learners
+        are then given `nm_backends.first_spikes.FirstSpikes` instead of counts.
     ``restore_stream(image, neurons) -> list[Transaction]``
         The transactions between two samples, for `export`.
     ``export_readme(program, plan, names) -> str``

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
-
 from nm_backends.assumptions import assume, assumptions_of, backend_of
 from nm_backends.errors import UserError
 from nm_backends.frontends import as_sample, lower_any
@@ -164,7 +162,7 @@ def compile_model(
     several = isinstance(chips, int) and chips > 1
     if network is None or not (report.ok or several or isinstance(chips, str)):
         raise CompileError(report)
-    calibration = _calibration(network, calibrate, chosen)
+    calibration = _calibration(network, calibrate, chosen, backend)
     if chips is not None and (several or not report.ok):
         from nm_backends.system.compiling import compile_system
 
@@ -178,7 +176,7 @@ def _mapped(
     report: Report,
     backend: Backend,
     options: CompileOptions,
-    calibration: np.ndarray | None,
+    calibration: Any,
 ) -> Program:
     """Map a network onto one chip."""
     mapping = backend.map(network, options, calibration)
@@ -223,22 +221,26 @@ def _checked(
     return network, report, backend
 
 
-def _calibration(network: Network, spikes: Any, options: CompileOptions) -> np.ndarray | None:
-    counts = None if spikes is None else _calibration_counts(network, spikes)
-    if options.scale == "calibrated" and counts is None:
+def _calibration(network: Network, spikes: Any, options: CompileOptions, backend: Backend) -> Any:
+    found = None if spikes is None else _calibration_spikes(network, spikes, backend)
+    if options.scale == "calibrated" and found is None:
         raise UserError(
             "scale='calibrated' needs calibration spikes", "give calibrate=spikes, or scale='auto'"
         )
-    return counts
+    return found
 
 
-def _calibration_counts(network: Network, spikes: Any) -> np.ndarray | None:
+def _calibration_spikes(network: Network, spikes: Any, backend: Backend) -> Any:
     from nm_backends import spikes as given
 
     try:
-        counts = given.prepare(network, spikes).counts
+        prepared = given.prepare(network, spikes)
     except UserError as error:
         raise UserError(f"calibration: {error}", error.hint) from error
+    if getattr(backend, "first_spikes", False):
+        first = prepared.first()
+        return first if (first.step >= 0).any() else None
+    counts = prepared.counts
     return counts if counts.size and counts.any() else None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from nm_backends.errors import UserError
+from nm_backends.first_spikes import FirstSpikes
 from nm_backends.history import Epoch, History
 from nm_backends.progress import progress as progress_bar
 from nm_backends.run import refuse_learning
@@ -86,12 +87,12 @@ def learn_program(
         raise UserError(f"epochs is {epochs!r}, expected 1 or more")
     if readout not in ("count", "first"):
         raise UserError(f"readout is {readout!r}, expected count or first")
-    counts = prepare(program.network, spikes).counts
+    counts = _counts(backend, program, spikes)
     learner = make(program, options)
     taught = learner.counts(targets, *counts.shape[:2])
     tested, wanted = counts, targets
     if validation is not None:
-        tested, wanted = prepare(program.network, validation[0]).counts, validation[1]
+        tested, wanted = _counts(backend, program, validation[0]), validation[1]
     history = History(program.chip, program.options.learn, options=learner.options)
     history.measured_on = "training samples" if validation is None else "validation samples"
     history.readout = readout
@@ -101,10 +102,18 @@ def learn_program(
         for _ in range(epochs):
             done = epochs_learned(program)
             order = _order(counts.shape[1], shuffle, done)
-            lost = learner.epoch(counts[:, order], taught[:, order], advance)
+            first_only = isinstance(counts, FirstSpikes)
+            ordered = counts.samples(order) if first_only else counts[:, order]
+            lost = learner.epoch(ordered, taught[:, order], advance)
             count_epoch(program)
             note(lost)
     return history
+
+
+def _counts(backend: Any, program: Program, spikes: Any) -> Any:
+    """Return counts, or first spikes where the backend wants no more."""
+    given = prepare(program.network, spikes)
+    return given.first() if getattr(backend, "first_spikes", False) else given.counts
 
 
 def epochs_learned(program: Program) -> int:

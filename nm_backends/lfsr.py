@@ -7,31 +7,32 @@ import numpy as np
 __all__ = ["shift_sequence", "windows"]
 
 
-def shift_sequence(a: int, b: int) -> np.ndarray:
-    """Return one period of ``y[n] = y[n - a] xor y[n - b]``, ``a < b``, from ones on.
+def shift_sequence(*taps: int) -> np.ndarray:
+    """Return one period of ``y[n] = y[n - a] xor y[n - b] xor ...``, from ones on.
 
-    Squaring its polynomial shows that a sequence also obeys ``y[n] = y[n - 2a] xor y[n - 2b]``, and
-    so on: ever longer stretches follow at once.
+    Squaring its polynomial shows that a sequence also obeys ``y[n] = y[n - 2a] xor y[n - 2b] ...``,
+    and so on: ever longer stretches follow at once.
 
     Parameters
     ----------
-    a, b
-        Taps of a primitive polynomial of degree ``b``.
+    taps
+        Those of a primitive polynomial, ascending; the last is its degree ``d``.
 
     Returns
     -------
     numpy.ndarray
-        uint8 ``[2 ** b - 1]``.
+        uint8 ``[2 ** d - 1]``.
     """
-    total, degree = (1 << b) - 1, b
+    degree = taps[-1]
+    total = (1 << degree) - 1
     y = np.ones(total, np.uint8)
     known = degree
     while known < total:
-        if known >= 2 * b:
-            a, b = 2 * a, 2 * b
+        if known >= 2 * taps[-1]:
+            taps = tuple(2 * tap for tap in taps)
             continue
-        end = min(known + a, total)
-        y[known:end] = y[known - a : end - a] ^ y[known - b : end - b]
+        end = min(known + taps[0], total)
+        y[known:end] = np.bitwise_xor.reduce([y[known - tap : end - tap] for tap in taps])
         known = end
     return y
 

@@ -93,11 +93,12 @@ def run_program(
     how = {} if driving == "idle" else {"driving": driving}
     given = prepare(program.network, spikes)
     batch = given.samples
-    whole = driving == "continuous" or not (progress or given.streamed)
+    first_only = getattr(backend, "first_spikes", False)
+    whole = driving == "continuous" or not (progress or (given.streamed and not first_only))
     size = max(batch, 1) if whole else _AT_ONCE
     parts = []
     for first in range(0, max(batch, 1), size):
-        part = given.part(first, first + size)
+        part: Any = (given.first if first_only else given.part)(first, first + size)
         parts.append(backend.execute(program, part, record, threads, **how))
         if progress:
             progress(part.shape[1])

@@ -11,6 +11,7 @@ import numpy as np
 
 from nm_backends.errors import UserError
 from nm_backends.event_data import MAX_COUNT, Binned, Events, Given, collected, event_lists
+from nm_backends.first_spikes import FirstSpikes, first_of
 from nm_backends.network import Network, Population
 
 __all__ = ["MAX_COUNT", "Prepared", "prepare"]
@@ -23,7 +24,7 @@ class Prepared:
     Parameters
     ----------
     source
-        Counts uint8 ``[time, batch, channels]``, or events that become counts when asked for.
+        Counts uint8 ``[time, batch, channels]``, or what becomes counts when asked for.
     batched
         Whether the user's spikes had a batch axis.
     labels
@@ -32,7 +33,7 @@ class Prepared:
         How events became counts, for the metadata of a result.
     """
 
-    source: np.ndarray | Binned
+    source: np.ndarray | Binned | FirstSpikes
     batched: bool
     labels: np.ndarray | None = None
     said: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +46,7 @@ class Prepared:
     @property
     def streamed(self) -> bool:
         """Whether counts are made of events when they are asked for."""
-        return isinstance(self.source, Binned)
+        return not isinstance(self.source, np.ndarray)
 
     @property
     def counts(self) -> np.ndarray:
@@ -54,9 +55,15 @@ class Prepared:
 
     def part(self, first: int, end: int) -> np.ndarray:
         """Return the counts of samples ``first`` to ``end``, without it."""
-        if isinstance(self.source, Binned):
-            return self.source.part(first, end)
-        return self.source[:, first:end]
+        if isinstance(self.source, np.ndarray):
+            return self.source[:, first:end]
+        return self.source.part(first, end)
+
+    def first(self, first: int = 0, end: int | None = None) -> FirstSpikes:
+        """Return the first spikes of samples ``first`` to ``end``, without it."""
+        if isinstance(self.source, np.ndarray):
+            return FirstSpikes.of(self.source[:, first:end])
+        return first_of(self.source, slice(first, end))
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -85,6 +92,7 @@ def prepare(network: Network, spikes: Any) -> Prepared:
           counts some samples at a time;
         * ``nm_backends.Events(any of these, sensor_size=(x, y, p))`` for inputs of one axis, which
           is then ``[p, y, x]`` flattened; datasets of tonic bring their sensor size along;
+        * `FirstSpikes`, such as ``nmb.latency_code(images)``;
         * a mapping of input node to one of these, for several inputs.
 
     Raises
@@ -130,6 +138,8 @@ def _one(population: Population, spikes: Any, dt: float | None) -> Prepared:
         return _of_samples(population, given, dt)
     if isinstance(spikes, Events):
         return _one(population, spikes.data, dt)
+    if isinstance(spikes, FirstSpikes):
+        return _first(population, spikes)
     array = _array(population.name, spikes)
     counts = _counts(population.name, array)
     shape, size = population.shape, population.size
@@ -144,6 +154,16 @@ def _one(population: Population, spikes: Any, dt: float | None) -> Prepared:
         f"[time, batch, {axes_text}], or [time, {axes_text}] for a single sample",
         _shape_hint(array.shape, shape, size),
     )
+
+
+def _first(population: Population, spikes: FirstSpikes) -> Prepared:
+    if spikes.step.shape[1] != population.size:
+        raise UserError(
+            f"spikes for {population.name!r} are of {spikes.step.shape[1]} channels, expected "
+            f"{population.size}",
+            f"images of the shape {list(population.shape)}",
+        )
+    return Prepared(spikes, True)
 
 
 def _shape_hint(found: tuple[int, ...], shape: tuple[int, ...], size: int) -> str:

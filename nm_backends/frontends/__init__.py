@@ -103,7 +103,7 @@ def as_sample(*given: Any) -> Any:
     """Return the first of ``given`` that a model can be run on: an array, not a list of events."""
     for spikes in given:
         names = getattr(getattr(spikes, "dtype", None), "names", None)
-        if hasattr(spikes, "shape") and names is None:
+        if hasattr(spikes, "shape") and hasattr(spikes, "dtype") and names is None:
             return spikes
     return None
 
