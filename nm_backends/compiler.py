@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any, overload
 
 from nm_backends.assumptions import assume, assumptions_of, backend_of
 from nm_backends.errors import UserError
+from nm_backends.first_order import first_order
+from nm_backends.fit_rules import one_state
 from nm_backends.frontends import as_sample, lower_any
 from nm_backends.network import Network
 from nm_backends.program import CompileOptions, Program
 from nm_backends.registry import get_backend, rules_of
 from nm_backends.rules import CompileError, Report
+from nm_backends.typical import judge, typical_input
 
 if TYPE_CHECKING:
     from nm_backends.chip import Backend
     from nm_backends.discretisation import Discretisation
+    from nm_backends.spikes import Prepared
     from nm_backends.system.compiling import Chips
     from nm_backends.system.program import System
 
@@ -96,6 +100,7 @@ def compile_model(
     *,
     sample: Any = None,
     chips: None = None,
+    targets: Any = None,
     assumptions: Mapping[str, Any] | None = None,
 ) -> Program: ...
 @overload
@@ -108,6 +113,7 @@ def compile_model(
     *,
     sample: Any = None,
     chips: Chips | None,
+    targets: Any = None,
     assumptions: Mapping[str, Any] | None = None,
 ) -> Program | System: ...
 def compile_model(
@@ -119,6 +125,7 @@ def compile_model(
     *,
     sample: Any = None,
     chips: Chips | None = None,
+    targets: Any = None,
     assumptions: Mapping[str, Any] | None = None,
 ) -> Program | System:
     """Quantise and place a model.
@@ -136,6 +143,9 @@ def compile_model(
         None: one chip. A number: the network is cut over so many chips of this kind at most.
         ``"auto"``: over as few as possible, if it does not fit one. ``"time"``: likewise, but a
         single chip is all of them in turn, programmed anew after each part (feed-forward networks).
+    targets
+        The label of each calibration sample ``[batch]`` (a dataset brings its own): the fit report
+        then has the accuracy of the model and of the chip on them. They decide nothing.
     assumptions
         What to assume about the chip instead of the defaults (``nmb chips NAME --assumptions``),
         beside those of ``options``. The program keeps them.
@@ -162,13 +172,31 @@ def compile_model(
     several = isinstance(chips, int) and chips > 1
     if network is None or not (report.ok or several or isinstance(chips, str)):
         raise CompileError(report)
-    calibration = _calibration(network, calibrate, chosen, backend)
+    given = typical_input(network, calibrate, targets, chosen, backend)
+    network = _fitted(network, backend, report, given.prepared)
     if chips is not None and (several or not report.ok):
         from nm_backends.system.compiling import compile_system
 
-        found = replace(report, diagnostics=list(network.report.diagnostics))
-        return compile_system(network, found, backend, chosen, calibration, chips)
-    return _mapped(network, report, backend, chosen, calibration)
+        said = [d for d in report.diagnostics if d.code == one_state.code]
+        found = replace(report, diagnostics=[*network.model.report.diagnostics, *said])
+        made: Program | System = compile_system(
+            network, found, backend, chosen, given.spikes, chips
+        )
+    else:
+        made = _mapped(network, report, backend, chosen, given.spikes)
+    judge(made, network.model, given)
+    return made
+
+
+def _fitted(network: Network, backend: Backend, report: Report, given: Prepared | None) -> Network:
+    """Fit anew, by typical input, what the chip's neurons do not have; see `first_order`."""
+    if network.asked is None or given is None:
+        return network
+    better, found = first_order(network.asked, backend.spec, given)
+    if not _asked(better, backend).ok and report.ok:
+        return network  # the input leads out of what the chip can do
+    _update(report, Report(diagnostics=found))
+    return better
 
 
 def _mapped(
@@ -215,33 +243,18 @@ def _checked(
     held = assumptions_of(backend)
     report = replace(lowered, chip=chip, diagnostics=list(lowered.diagnostics), assumptions=held)
     if network is not None:
-        for rule in (*backend.rules, *rules_of(chip)):
-            if rule.check is not None:
-                report.extend(rule.check(network, backend.spec))
+        network, fitted = first_order(network.model, backend.spec)
+        report.extend([*_asked(network, backend).diagnostics, *fitted])
     return network, report, backend
 
 
-def _calibration(network: Network, spikes: Any, options: CompileOptions, backend: Backend) -> Any:
-    found = None if spikes is None else _calibration_spikes(network, spikes, backend)
-    if options.scale == "calibrated" and found is None:
-        raise UserError(
-            "scale='calibrated' needs calibration spikes", "give calibrate=spikes, or scale='auto'"
-        )
-    return found
-
-
-def _calibration_spikes(network: Network, spikes: Any, backend: Backend) -> Any:
-    from nm_backends import spikes as given
-
-    try:
-        prepared = given.prepare(network, spikes)
-    except UserError as error:
-        raise UserError(f"calibration: {error}", error.hint) from error
-    if getattr(backend, "first_spikes", False):
-        first = prepared.first()
-        return first if (first.step >= 0).any() else None
-    counts = prepared.counts
-    return counts if counts.size and counts.any() else None
+def _asked(network: Network, backend: Backend) -> Report:
+    """Ask all rules of a chip, and those that plugins add, about a network."""
+    report = Report(backend.spec.name)
+    for rule in (*backend.rules, *rules_of(backend.spec.name)):
+        if rule.check is not None:
+            report.extend(rule.check(network, backend.spec))
+    return report
 
 
 def _update(report: Report, measured: Report) -> None:

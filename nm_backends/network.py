@@ -140,6 +140,9 @@ class Network:
     origin
         The graph that was lowered (`nm_backends.lowering.origin.Origin`), or None for networks from
         elsewhere: loaded with a program, changed with ``dataclasses.replace``, made by hand.
+    asked
+        The network as the model has it, where this one was fitted to what a chip can do
+        (`nm_backends.first_order`); otherwise None. Not saved with a program.
     """
 
     populations: dict[str, Population]
@@ -150,6 +153,12 @@ class Network:
     source: str = "model"
     metadata: dict[str, object] = field(default_factory=dict)
     origin: Any = field(default=None, init=False, compare=False, repr=False)
+    asked: Network | None = field(default=None, init=False, compare=False, repr=False)
+
+    @property
+    def model(self) -> Network:
+        """The yardstick: the network as the model has it."""
+        return self if self.asked is None else self.asked
 
     @property
     def inputs(self) -> list[Population]:

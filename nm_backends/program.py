@@ -116,9 +116,16 @@ class PopulationFit:
 
 @dataclass(frozen=True)
 class Fit:
-    """The fit report: one `PopulationFit` per population, by name."""
+    """The fit report: one `PopulationFit` per population, by name.
+
+    ``accuracy`` and ``float_accuracy`` are the shares of the ``judged_samples`` calibration samples
+    that the chip and the model decide rightly; None where there were no labels.
+    """
 
     populations: dict[str, PopulationFit] = field(default_factory=dict)
+    accuracy: float | None = None
+    float_accuracy: float | None = None
+    judged_samples: int = 0
 
 
 @dataclass

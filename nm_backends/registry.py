@@ -49,6 +49,7 @@ CORE_RULES = (
     "nm_backends.frontends.lava_rules:RULES",
     "nm_backends.system.rules:RULES",
     "nm_backends.loss_rules:RULES",
+    "nm_backends.fit_rules:RULES",
 )
 
 

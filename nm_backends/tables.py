@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nm_backends.program import PopulationFit, Program
+    from nm_backends.program import Fit, PopulationFit, Program
 
-__all__ = ["program_text", "table"]
+__all__ = ["accuracy_text", "program_text", "table"]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -35,10 +35,22 @@ def program_text(program: Program) -> str:
             "leak error", "clipped", "zeroed", "spike agreement")  # fmt: skip
     fits = [_fit_row(fit) for fit in program.fit.populations.values()]
     lines += ["", *table(head, fits)]
+    lines += accuracy_text(program.fit)
     chosen = {k: v for k, v in program.metadata.items() if isinstance(v, (str, bool, int, float))}
     if chosen:
         lines += ["", "; ".join(f"{name.replace('_', ' ')}: {v}" for name, v in chosen.items())]
     return "\n".join(lines)
+
+
+def accuracy_text(fit: Fit) -> list[str]:
+    """Return how often chip and model are right on labelled calibration samples, if it is known."""
+    if fit.accuracy is None or fit.float_accuracy is None:
+        return []
+    return [
+        "",
+        f"accuracy on {fit.judged_samples:,} calibration samples: {fit.accuracy:.1%} "
+        f"(floating point {fit.float_accuracy:.1%})",
+    ]
 
 
 def _fit_row(fit: PopulationFit) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ CASES = [
     ("too_many_outputs", readout(17), "17 membranes of y are read"),
     ("too_many_outputs", readout(16), None),
     ("membrane_drives", driving(), "LI does not spike and drives b"),
-    ("synaptic_current", single(ONES, decay_syn=np.full(2, 0.5)), "keeps 0.5 of its current"),
+    ("synaptic_current", single(ONES, decay_syn=np.full(2, -0.5)), "multiplied by -0.5 in"),
     ("loop_too_short", loop(), "the loop through"),
     ("mixed_resets", mixed(), "neurons reset by subtraction and neurons reset to zero"),
     ("other_reset", single(ONES, decay=0.9, reset="subtract"), "0.1 of a threshold more goes"),

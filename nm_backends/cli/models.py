@@ -126,7 +126,12 @@ def _checked_program(path: str, chip: str | None, spikes: Any) -> Report:
 @model_argument
 @chip_option
 @click.option("-o", "--output", required=True, metavar="PROGRAM.nmb", help="The program.")
-@click.option("--calibrate", metavar="SPIKES.npz", help="Typical input, to choose the scales by.")
+@click.option(
+    "--calibrate",
+    metavar="SPIKES.npz",
+    help="Typical input, to choose the scales by; with an array 'labels' for accuracies.",
+)
+@click.option("--targets", metavar="LABELS.npz", help="Labels of the calibration samples.")
 @click.option(
     "--order",
     type=click.Choice(("auto", "ascending", "excitatory_first", "inhibitory_first")),
@@ -174,6 +179,7 @@ def compile_command(
     chip: str,
     output: str,
     calibrate: str | None,
+    targets: str | None,
     order: Any,
     scale: Any,
     row_pairs: Any,
@@ -189,20 +195,22 @@ def compile_command(
     MODEL is a .nir file; the program goes to PROGRAM.nmb.
     """
     discretisation = discretisation_from(given)
-    from nm_backends.cli.spikes import check_output, read_spikes
+    from nm_backends.cli.spikes import check_output
     from nm_backends.compiler import compile_model
     from nm_backends.program import CompileOptions
     from nm_backends.registry import registry
 
     registry().chip(chip)
-    check_output(output, model, calibrate)
-    spikes = read_spikes(calibrate).spikes if calibrate else None
+    check_output(output, model, calibrate, targets)
+    spikes, labels = _typical(calibrate, targets)
     with progress("compiling", 1, quiet=as_json):
         options = CompileOptions(
             order, scale, row_pairs, settle, learn, assumptions=assumed(assume)
         )
         cut: Any = int(chips) if chips and chips.isdecimal() else chips
-        program = compile_model(model, chip, discretisation, spikes, options, chips=cut)
+        program = compile_model(
+            model, chip, discretisation, spikes, options, chips=cut, targets=labels
+        )
         program.save(output)
     if as_json:
         echo_json({**program.report.to_dict(), "program": output, **_describe_program(program)})
@@ -210,6 +218,18 @@ def compile_command(
     echo_report(program.report)
     click.echo(str(program))
     click.echo(f"written: {output}")
+
+
+def _typical(calibrate: str | None, targets: str | None) -> tuple[Any, Any]:
+    """Read calibration spikes, and their labels from the same file or another."""
+    from nm_backends.cli.spikes import read_spikes, read_targets
+
+    if calibrate is None:
+        if targets is not None:
+            raise click.UsageError("--targets are the labels of --calibrate: give it, too.")
+        return None, None
+    found = read_spikes(calibrate)
+    return found.spikes, found.labels if targets is None else read_targets(targets)
 
 
 def _describe_program(program: Program | System) -> dict[str, Any]:
@@ -232,6 +252,9 @@ def _describe_program(program: Program | System) -> dict[str, Any]:
             }
             for f in program.fit.populations.values()
         },
+        "accuracy": program.fit.accuracy,
+        "float_accuracy": program.fit.float_accuracy,
+        "judged_samples": program.fit.judged_samples,
     }
 
 

@@ -171,19 +171,24 @@ def unsupported_neuron(network: Network, spec: ChipSpec) -> Iterator[dict[str, A
 
 
 def synaptic_current(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
-    """The neuron has a synaptic current with a memory of its own.
+    """The neuron has a synaptic current that grows or changes sign by itself.
 
-    A neuron of this chip has one state, its membrane. Train with LIF (one time constant); a
-    current that decays completely within one step is accepted.
+    A neuron of this chip has one state, its membrane. A current that decays is compiled as a longer
+    time constant of the membrane (NMB180); one that is multiplied by less than 0 or by 1 and more
+    in each step is no such thing. Use a time step shorter than the time constant of the current.
     """
     for p in network.neurons:
-        if p.decay_syn is not None and p.decay_syn.any():
+        if p.decay_syn is None:
+            continue
+        wild = (p.decay_syn < 0) | (p.decay_syn >= 1)
+        if wild.any():
+            value = p.decay_syn[wild][0]
             yield {
-                "message": f"{p.node_type} keeps {p.decay_syn.max():.3g} of its current per step",
+                "message": f"the current is multiplied by {value:.4g} in each step",
                 "node": p.name,
-                "neurons": _share(p.decay_syn, p.decay_syn != 0),
-                "found": f"synaptic decay {p.decay_syn.max():.3g}",
-                "limit": "0: one state per neuron",
+                "neurons": _share(p.decay_syn, wild),
+                "found": f"synaptic decay {value:.4g}",
+                "limit": "0 up to below 1",
                 "source": _source(spec),
                 "hint": "train with LIF instead of CubaLIF (snnTorch: Leaky instead of Synaptic)",
             }

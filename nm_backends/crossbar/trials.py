@@ -51,7 +51,7 @@ class Target:
     @classmethod
     def of(cls, network: Network, wiring: Wiring, spikes: np.ndarray) -> Target:
         """Run the float model."""
-        layers, membranes = run_network(network, spikes, membrane=True)
+        layers, membranes = run_network(network.model, spikes, membrane=True)
         fired = np.concatenate([layers[name] for name in wiring.names], axis=2)
         shifted = [
             membranes[p.name] - (0.0 if p.v_reset is None else p.v_reset) for p in network.neurons

@@ -94,7 +94,7 @@ def _check_whole(network: Network, report: Report, backend: Any) -> None:
 def _float_spikes(network: Network, calibration: np.ndarray) -> dict[str, np.ndarray]:
     from nm_backends.lowering.reference import run_network
 
-    layers, _ = run_network(network, calibration)
+    layers, _ = run_network(network.model, calibration)
     edges = np.cumsum([p.size for p in network.inputs])[:-1]
     inputs = np.split(calibration, edges, axis=2)
     return {p.name: x for p, x in zip(network.inputs, inputs, strict=True)} | layers

@@ -80,13 +80,19 @@ class System:
 
     @property
     def fit(self) -> Fit:
-        """The fit of every piece of a population: ``chip 0 fc1``..."""
+        """The fit of every piece of a population: ``chip 0 fc1``...; accuracies of the whole."""
+        said: dict[str, Any] = {
+            name: self.metadata[name]
+            for name in ("accuracy", "float_accuracy", "judged_samples")
+            if name in self.metadata
+        }
         return Fit(
             {
                 f"chip {i} {name}": replace(fit, name=f"chip {i} {name}")
                 for i, part in enumerate(self.parts)
                 for name, fit in part.program.fit.populations.items()
-            }
+            },
+            **said,
         )
 
     def check(self, spikes: Any = None) -> Report:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nm_backends.tables import table
+from nm_backends.tables import accuracy_text, table
 
 if TYPE_CHECKING:
     from nm_backends.system.program import Part, System
@@ -20,10 +20,16 @@ def system_text(system: System) -> str:
     head = (first, "layer", "holds", *names, "inputs without a row")
     rows = [_row(i, part, names) for i, part in enumerate(system.parts)]
     lines = [f"{system.network.source} {how} ({system.chip})", "", *table(head, rows)]
-    said = {k: v for k, v in system.metadata.items() if isinstance(v, (str, bool, int, float))}
+    lines += accuracy_text(system.fit)
+    said = {k: v for k, v in system.metadata.items() if _shown(k, v)}
     if said:
         lines += ["", "; ".join(f"{name.replace('_', ' ')}: {v}" for name, v in said.items())]
     return "\n".join(lines)
+
+
+def _shown(name: str, value: object) -> bool:
+    judged = name in ("accuracy", "float_accuracy", "judged_samples")
+    return isinstance(value, (str, bool, int, float)) and not judged
 
 
 def _row(number: int, part: Part, names: list[str]) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ class Target:
     @classmethod
     def of(cls, network: Network, wired: Topology, spikes: np.ndarray) -> Target:
         """Run the float model."""
-        layers, membranes = run_network(network, spikes, membrane=True)
+        layers, membranes = run_network(network.model, spikes, membrane=True)
         reach = {
             p.name: _reach(network, p, spikes, layers, membranes[p.name]) for p in network.neurons
         }

@@ -1,0 +1,40 @@
+"""Rules about what a model becomes before a chip's own mapper sees it (NMB18x); see `first_order`.
+
+The findings are made by the code that meets them.
+"""
+
+# ruff: noqa: D401 - the first line of a rule says what is wrong
+from __future__ import annotations
+
+from typing import Any
+
+from nm_backends.rules import Rule, rule
+
+__all__ = ["RULES"]
+
+
+@rule("NMB180", "warning", checks=False)
+def one_state() -> Any:
+    """Neurons with a synaptic current get one time constant instead of two.
+
+    CubaLIF (snnTorch: Synaptic) has a current and a membrane, the chip's neuron only a membrane. It
+    is compiled as LIF: leak and gain are those whose spikes, on the calibration input and given
+    what the model's own neurons send, are nearest to the model's; without calibration those that
+    bring the same charge with the same mean delay. What that does to the spikes is measured and
+    said: of the neuron by itself here, of the whole chip in the fit report, which compares with the
+    model as it was. Train with LIF (snnTorch: Leaky), try another time step
+    (``nmb compile --search-dt``), or fine-tune (``nm_backends.torch.ChipModule``).
+    """
+
+
+@rule("NMB181", "warning", checks=False)
+def accuracy_lost() -> Any:
+    """The chip decides less well than the model, on the labelled calibration samples.
+
+    Two points of accuracy or more are lost. The fit report shows which layer's spikes differ most.
+    Other chips (``nmb compare``), another time step (``nmb compile --search-dt``) or fine-tuning
+    with the chip in the loop (``nm_backends.torch.ChipModule``) may do better.
+    """
+
+
+RULES: tuple[Rule, ...] = (one_state, accuracy_lost)
