@@ -14,7 +14,8 @@ from nm_backends.image import Image
 from nm_backends.image_check import check_image
 from nm_morphic.assumptions import Assumptions
 from nm_morphic.draws import draws
-from nm_morphic.fabric import BUSIEST, PACKETS, load_routes
+from nm_morphic.engine import COUNTERS, Engine
+from nm_morphic.fabric import load_routes
 from nm_morphic.spec import CORES, NEURONS, ROWS, SPEC
 from nm_morphic.state import CORE, WORD, limits, load_core, permissions, store_neurons
 
@@ -25,9 +26,6 @@ TIME_REFERENCE = -1
 
 MAX_SERVED = 1 << 20
 """Events that the cores may serve for one group of input events before it counts as a livelock."""
-
-_COUNTERS = ("served", "references", "dropped", "fifo_max")
-_CHANGING = ("membrane", "calcium", "leak_count", "calcium_up", "calcium_down", "place")
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,10 +121,12 @@ class MorphicSimulator:
         for index in range(cores.size):
             load_core(cores[index : index + 1], images[index // CORES], index % CORES,
                       self.assumptions)  # fmt: skip
-        self._permissions = permissions(cores, images, self.assumptions)
-        self._mesh, self._links = load_routes(cores, images, self.columns, self.assumptions)
-        self._start, self._cores = [image.copy() for image in images], cores
-        self._addresses = np.zeros((2, cores.size, NEURONS * self.assumptions.fifo_depth), np.int16)
+        tables = permissions(cores, images, self.assumptions)
+        mesh, links = load_routes(cores, images, self.columns, self.assumptions)
+        scratch = np.zeros((2, cores.size, NEURONS * self.assumptions.fifo_depth), np.int16)
+        period = (1 << self.assumptions.lfsr_bits) - 1
+        self.engine = Engine(cores, mesh, links, tables, period, scratch)
+        self._start = [image.copy() for image in images]
 
     @property
     def chips(self) -> int:
@@ -138,12 +138,12 @@ class MorphicSimulator:
         """State of every random generator, uint32 ``[chips, 4]``."""
         held = self.assumptions
         cycle = draws(held.lfsr_bits, held.lfsr_tap, held.probability_bits)
-        return np.asarray(cycle.states[self._cores["place"]].reshape(-1, CORES))
+        return np.asarray(cycle.states[self.engine.cores["place"]].reshape(-1, CORES))
 
     @property
     def weights(self) -> np.ndarray:
         """The bits of all synapses, uint8 ``[chips, 4, 1024, 512]``."""
-        packed = self._cores["weights"].view(np.uint8).reshape(self.chips, CORES, ROWS, -1)
+        packed = self.engine.cores["weights"].view(np.uint8).reshape(self.chips, CORES, ROWS, -1)
         return np.unpackbits(packed, axis=-1, bitorder="little")
 
     def images(self) -> list[Image]:
@@ -153,7 +153,7 @@ class MorphicSimulator:
     def _image(self, chip: int) -> Image:
         image = self._start[chip].copy()
         for number in range(CORES):
-            core = self._cores[chip * CORES + number :][:1]
+            core = self.engine.cores[chip * CORES + number :][:1]
             part = slice(number * NEURONS, (number + 1) * NEURONS)
             rows = slice(number * ROWS, (number + 1) * ROWS)
             words = image.memories["neuron"]
@@ -220,48 +220,16 @@ class MorphicSimulator:
         if threads is None:
             sweeps = int((stop - first).sum()) // max(groups.size - 1, 1)
             threads = _processors() if sweeps >= self.share_from else 1
-        saved = self._state()
-        log, status = self._run(first, stop, rows, groups, max_served, threads)
+        saved = self.engine.state()
+        self.engine.clear()
+        out, cycles, status = self.engine.run(first, stop, rows, groups, max_served, threads)
         if status[0]:
-            for name, values in saved.items():
-                self._cores[name] = values
+            self.engine.put_back(saved)
             raise LivelockError(0, int(status[1]), int(status[3]), max_served)
-        return log
-
-    def _run(
-        self, first: np.ndarray, stop: np.ndarray, rows: np.ndarray, groups: np.ndarray,
-        max_served: int, threads: int,
-    ) -> tuple[MeshLog, np.ndarray]:  # fmt: skip
-        from nm_backends.together import together
-        from nm_morphic.rounds import run
-
-        for name in _COUNTERS:
-            self._cores[name] = 0
-        self._links[:] = 0
-        parts, status = max(1, min(threads, self._cores.size)), np.zeros(4, np.int64)
-        held, fired = np.zeros((2, 2, self._cores.size), np.int64)
-        cycles, tally = np.zeros(groups.size - 1, np.int64), np.zeros((2, parts, 8), np.int64)
-
-        def work(part: int, barrier: np.ndarray) -> np.ndarray:
-            out, used = run(
-                self._cores, self._mesh, self._links, self._permissions,
-                (1 << self.assumptions.lfsr_bits) - 1, self._addresses, held, fired, tally,
-                first, stop, rows, groups, max_served, cycles, status, part, barrier,
-            )  # fmt: skip
-            found: np.ndarray = out[:used].copy()
-            return found
-
-        out = together(parts, work)
-        per_core = {name: self._cores[name].reshape(-1, CORES).copy() for name in _COUNTERS}
-        packets, most = self._links[[PACKETS, BUSIEST]]
-        return MeshLog(out, cycles, **per_core, link_packets=packets, link_max=most), status
-
-    def _state(self) -> dict[str, np.ndarray]:
-        """Return a copy of what events change, counters apart."""
-        names = list(_CHANGING)
-        if (self._cores["plastic"].any(1) & (self._cores["learning"] != 0)).any():
-            names.append("weights")
-        return {name: self._cores[name].copy() for name in names}
+        cores = self.engine.cores
+        per_core = {name: cores[name].reshape(-1, CORES).copy() for name in COUNTERS}
+        packets, most = self.engine.link_counts()
+        return MeshLog(out, cycles, **per_core, link_packets=packets, link_max=most)
 
     def _plan(self, events: np.ndarray, wait: bool) -> tuple[np.ndarray, ...]:
         """Return first core, the one after the last, row of each event; where groups begin."""
