@@ -86,10 +86,10 @@ def spread(values):
 def table(found, published):
     """Return the accuracies after each epoch as text."""
     epochs = next(iter(found.values())).shape[1]
-    lines = [f"{'test accuracy %':16}" + "".join(f"  epoch {n + 1:<6}" for n in range(epochs))]
+    lines = [f"{'test accuracy %':16}" + "".join(f"   epoch {n + 1:<9}" for n in range(epochs))]
     for method, values in found.items():
         cells = zip(*spread(values), strict=True)
-        lines.append(f"{method:16}" + "".join(f"{m:8.2f} +-{s:5.2f}" for m, s in cells).rstrip())
+        lines.append(f"{method:16}" + "".join(f"{m:8.2f} +-{s:5.2f}  " for m, s in cells).rstrip())
         if published:
             lines.append(f"{'  authors':16}" + beside(method, values))
     return "\n".join(lines)
@@ -99,7 +99,7 @@ def beside(method, values):
     """Return the run of the authors' code as text, and how far it lies from those of this one."""
     cells = zip(AUTHORS[method], *spread(values), strict=False)
     away = 1 + 1 / len(values)  # one run, compared with the mean of several
-    return "".join(f"{v:7.1f} ({(v - m) / (s * away**0.5):+4.1f} sd)" for v, m, s in cells)
+    return "".join(f"{v:7.1f}  ({(v - m) / (s * away**0.5):+4.1f} sd)" for v, m, s in cells)
 
 
 def main(arguments=None):
