@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nm_backends.api import lower as lower
     from nm_backends.artifact import load as load
-    from nm_backends.compare import compare as compare
-    from nm_backends.compare import deployment_report as deployment_report
+    from nm_backends.comparing import compare as compare
+    from nm_backends.comparing import deployment_report as deployment_report
     from nm_backends.compiler import check as check
     from nm_backends.compiler import compile_model as compile  # noqa: F401
     from nm_backends.deployment import DeploymentReport as DeploymentReport
@@ -47,9 +47,9 @@ _HOME = {
     "System": "system.program",
     "check": "compiler",
     "chips": "registry",
-    "compare": "compare",
+    "compare": "comparing",
     "compile": "compiler:compile_model",
-    "deployment_report": "compare",
+    "deployment_report": "comparing",
     "latency_code": "first_spikes",
     "load": "artifact",
     "lower": "api",

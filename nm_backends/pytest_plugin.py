@@ -55,7 +55,7 @@ def nmb_deploys() -> Callable[..., DeploymentReport]:
     def deploys(
         *args: Any, accuracy: float = 0.0, loss: float = 1.0, **how: Any
     ) -> DeploymentReport:
-        from nm_backends.compare import deployment_report
+        from nm_backends.comparing import deployment_report
 
         found = deployment_report(*args, **how)
         least = max(accuracy, (found.accuracy or 0.0) - loss)

@@ -95,6 +95,8 @@ def test_public_functions_are_not_hidden_by_modules(python):
         "from nm_backends import compile\n"
         "assert compile is nmb.compile\n"
         "assert all(callable(getattr(nmb, n)) for n in nmb.__all__ if n != '__version__')\n"
+        "from importlib.util import find_spec\n"
+        "assert not [n for n in nmb.__all__ if n[0] != '_' and find_spec(f'nm_backends.{n}')]\n"
     )
     process = python("-c", code)
     assert process.returncode == 0, process.stderr

@@ -54,7 +54,7 @@ def compare_command(
     if plot and not spikes:
         raise click.UsageError("--plot needs --spikes: there is nothing to draw without a run")
     from nm_backends.cli.spikes import check_output, naming, read_spikes
-    from nm_backends.compare import compare
+    from nm_backends.comparing import compare
 
     if plot:
         check_output(plot, model, spikes, calibrate)

@@ -35,7 +35,7 @@ def demo_command(chips: tuple[str, ...], output: str, samples: int | None, as_js
     The network is an snnTorch model stored as .nir; it is checked, compiled and run over the whole
     test set, and compared with the float model.
     """
-    from nm_backends.compare import compare
+    from nm_backends.comparing import compare
     from nm_backends.demo import demo_data
     from nm_backends.registry import registry
 
