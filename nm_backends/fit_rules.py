@@ -37,4 +37,16 @@ def accuracy_lost() -> Any:
     """
 
 
-RULES: tuple[Rule, ...] = (one_state, accuracy_lost)
+@rule("NMB182", "info", checks=False)
+def saved_rows() -> Any:
+    """Input channels take fewer rows of the crossbar than there are channels.
+
+    A channel without a synapse needs no row, nor one whose weights all became 0. Channels with the
+    same weights (and delay or not) can be one row, of which the host sends an event for each of
+    them: that is exact, and is done where there are not enough rows otherwise (``share_rows``, see
+    ``CompileOptions``). Each of the remaining rows is different from all others, so that with one
+    event per spike (and sign, where the sign belongs to the row) fewer rows cannot do.
+    """
+
+
+RULES: tuple[Rule, ...] = (one_state, accuracy_lost, saved_rows)

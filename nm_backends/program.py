@@ -42,6 +42,9 @@ class CompileOptions:
         Whether inputs with weights of both signs get one row for each sign also on a chip where
         every synapse has its own: ``auto`` (by calibration), ``never`` or ``always``. It costs rows
         and events, and lets the order of events tell excitation from inhibition.
+    share_rows
+        Whether input channels with the same weights use one row of a crossbar: ``auto`` (where
+        there are not enough rows otherwise), ``never`` or ``always``. The spikes are the same.
     settle
         Whether thresholds are out of reach while the charge of a step arrives, and are tested once
         at its end, as the model does: ``auto`` (by calibration, where membranes cannot be negative
@@ -64,6 +67,7 @@ class CompileOptions:
     settle: Literal["auto", "never", "always"] = "auto"
     learn: tuple[str, ...] = ()
     vote_steps: int | None = None
+    share_rows: Literal["auto", "never", "always"] = "auto"
     assumptions: MappingOf[str, bool | int | float | str] = field(default_factory=dict)
 
 

@@ -27,12 +27,12 @@ def wide(inputs_=10, hidden=10, out=5, seed=0):
 
 
 def mixed(*sizes):
-    """Return layers in which every source has weights of both signs."""
+    """Return layers in which every source has weights of both signs, and others than the rest."""
     populations = [inputs(sizes[0]), *(neurons(f"l{i}", n) for i, n in enumerate(sizes[1:], 1))]
     return network(
         populations,
         [
-            link(a.name, b.name, np.ones((a.size, 1)) * (-1.0) ** np.arange(b.size))
+            link(a.name, b.name, np.arange(1.0, a.size + 1)[:, None] * (-1.0) ** np.arange(b.size))
             for a, b in pairwise(populations)
         ],
     )
@@ -54,7 +54,7 @@ LI = {"spiking": False, "threshold": None, "v_reset": None, "reset": "none", "no
 CASES = [
     ("too_many_neurons", "error", lambda: single(np.ones((1, 257))),
      "257 neurons do not fit the 256 of {chip} (a: 257)"),
-    ("too_many_rows", "error", lambda: single(np.ones((257, 1))),
+    ("too_many_rows", "error", lambda: single(np.arange(1.0, 258.0)[:, None]),
      "257 rows are needed: 257 for 257 input channels"),
     ("unsupported_neuron", "error", lambda: _not_spiking(), "LI does not spike"),
     ("synaptic_current", "error",

@@ -49,13 +49,15 @@ class Demand:
         return self.input_rows + self.bias_rows + (self.places if self.closed else 0)
 
 
-def demand(network: Network, row_pairs: bool) -> Demand:
+def demand(network: Network, row_pairs: bool, share: bool = False) -> Demand:
     """Count the rows that ``network`` needs at least.
 
     Parameters
     ----------
     row_pairs
         Whether the sign of a weight belongs to its row.
+    share
+        Whether input channels with the same weights are one.
     """
     input_names = {p.name for p in network.inputs}
     offset = dict(zip(input_names, [0] * len(input_names), strict=True))
@@ -64,12 +66,15 @@ def demand(network: Network, row_pairs: bool) -> Demand:
         offset[population.name] = total
         total += population.size
     signs: list[np.ndarray] = []  # (delay, channel, sign) of inputs
+    same = _same(network, offset, total) if share else None
     senders: dict[str, list[np.ndarray]] = {p.name: [] for p in network.neurons}
     for projection in network.projections:
         pre, _, weight = listed(network, projection)
         positive = (weight > 0).astype(np.int64)
         if projection.pre in input_names:
             channel = pre + offset[projection.pre] + projection.delay * max(total, 1)
+            if same is not None:
+                channel = same[1][np.searchsorted(same[0], channel)]
             signs.append(np.unique(2 * channel + positive))
         else:
             senders[projection.pre].append(np.unique(2 * pre + positive))
@@ -86,6 +91,32 @@ def demand(network: Network, row_pairs: bool) -> Demand:
         bias_signs if row_pairs else min(bias_signs, 1),
         any(len(part) for parts in senders.values() for part in parts),
     )
+
+
+def _same(network: Network, offset: dict[str, int], total: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (delay, channel) of inputs, ascending, and the first one with the same weights."""
+    parts = []
+    first = dict(
+        zip(
+            (p.name for p in network.neurons),
+            np.cumsum([0, *(p.size for p in network.neurons)]).tolist(),
+            strict=False,
+        )
+    )
+    for projection in network.projections:
+        if projection.pre in offset:
+            pre, post, weight = listed(network, projection)
+            channel = pre + offset[projection.pre] + projection.delay * max(total, 1)
+            parts.append((channel, post + first[projection.post], weight))
+    none = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    channel, post, weight = (np.concatenate(x) for x in zip(none, *parts, strict=True))
+    order = np.lexsort((post, channel))
+    channel, post, weight = channel[order], post[order], weight[order]
+    keys, begin = np.unique(channel, return_index=True)
+    seen: dict[tuple[bytes, bytes], int] = {}
+    cuts = zip(keys.tolist(), np.split(post, begin[1:]), np.split(weight, begin[1:]), strict=False)
+    leader = [seen.setdefault((p.tobytes(), w.tobytes()), key) for key, p, w in cuts]
+    return keys, np.array(leader, np.int64)
 
 
 def _both(parts: list[np.ndarray]) -> int:

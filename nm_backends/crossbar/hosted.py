@@ -74,7 +74,7 @@ def choose_hosted(
 def hosted_slots(
     wiring: Wiring, use: RowUse, placed: Placement, driven: Slots, first: int
 ) -> Slots:
-    """Return the slots of all inputs, in the order of their sources.
+    """Return the slots of all inputs, in the order of their lines.
 
     Parameters
     ----------
@@ -85,16 +85,13 @@ def hosted_slots(
     first
         Address of the first row beyond the crossbar.
     """
-    count = use.source.size
+    line, at = wiring.lines_of(use.source)
     beyond = Slots(
-        first + np.arange(count),
-        wiring.channel[use.source],
-        np.ones(count, np.int64),
-        wiring.delay[use.source],
-        use.sign,
-    )
-    source = np.concatenate([placed.inputs.source, use.source])
-    return joined([driven, beyond]).at(np.argsort(source, kind="stable"))
+        first + at, wiring.channel[line], np.ones(line.size, np.int64), wiring.delay[line],
+        use.sign[at],
+    )  # fmt: skip
+    lines = np.concatenate([wiring.lines_of(placed.inputs.source)[0], line])
+    return joined([driven, beyond]).at(np.argsort(lines, kind="stable"))
 
 
 def hosted_weights(chip: CrossbarChip, layout: dict[str, np.ndarray], wiring: Wiring) -> np.ndarray:
@@ -104,11 +101,14 @@ def hosted_weights(chip: CrossbarChip, layout: dict[str, np.ndarray], wiring: Wi
     at = np.flatnonzero((weight != 0) & (layout["slot_channel"] >= 0))
     if at.size:
         span = int(max(wiring.delay.max(), layout["slot_delay"].max())) + 1
-        sources = wiring.channel * span + wiring.delay  # ascending
+        first = wiring.leaders
+        sources = wiring.channel[first] * span + wiring.delay[first]
+        order = np.argsort(sources)
+        sources = sources[order]
         keys = layout["slot_channel"][at] * span + layout["slot_delay"][at]
         source = np.minimum(np.searchsorted(sources, keys), sources.size - 1)
         there = sources[source] == keys
-        np.add.at(found, (source[there], neuron[at][there]), weight[at][there])
+        np.add.at(found, (order[source[there]], neuron[at][there]), weight[at][there])
     return found
 
 

@@ -199,13 +199,9 @@ def _triggers(
 
 
 def _inputs(wiring: Wiring, use: RowUse) -> Slots:
-    return Slots(
-        use.row,
-        wiring.channel[use.source],
-        np.ones(use.row.size, np.int64),
-        wiring.delay[use.source],
-        use.sign,
-    )
+    line, at = wiring.lines_of(use.source)
+    ones = np.ones(line.size, np.int64)
+    return Slots(use.row[at], wiring.channel[line], ones, wiring.delay[line], use.sign[at])
 
 
 def _driven(

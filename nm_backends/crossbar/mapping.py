@@ -14,6 +14,7 @@ from nm_backends.crossbar.hosted import choose_hosted
 from nm_backends.crossbar.integers import Integers
 from nm_backends.crossbar.layout import Plan, plan
 from nm_backends.crossbar.parts import spikes_of_sources
+from nm_backends.crossbar.sharing import SHARED, saved_rows, with_shared_rows
 from nm_backends.crossbar.trials import Outcome, Target, Trials
 from nm_backends.crossbar.wiring import Wiring, wire
 from nm_backends.errors import UserError
@@ -48,9 +49,10 @@ def map_network(
             f"learn={options.learn!r}: the synapses of {chip.spec.name} cannot change",
             "leave it out, or compile for a chip that learns",
         )
-    wiring = wire(network, options.learn)
+    apart = wire(network, options.learn)
+    wiring = with_shared_rows(chip, apart, options.share_rows)
     if hosting:
-        active = None if calibration is None else spikes_of_sources(calibration, wiring.channel)
+        active = None if calibration is None else spikes_of_sources(calibration, wiring)
         hosted = choose_hosted(chip, wiring, active)
         wiring.hosted = wiring.hosted if hosted is None else hosted
     target, outcome = None, None
@@ -66,6 +68,7 @@ def map_network(
     made = plan(wiring, chosen.integers, chip, chosen.choices)
     report = Report(chip.spec.name, network.source)
     report.extend(findings(chip, network, wiring, chosen.integers, target, outcome))
+    report.extend(saved_rows(chip, network, apart, wiring, chosen.integers))
     report.extend(learning_findings(chip, wiring, chosen.integers, calibration is not None))
     return Mapping(
         chip.pack(made.contents),
@@ -80,10 +83,22 @@ def map_network(
 def _refuse_rows(
     chip: CrossbarChip, network: Network, wiring: Wiring, chosen: Chosen, options: CompileOptions
 ) -> None:
-    """Weights of 0 that learn need rows, which the rules do not count."""
+    """Count the rows of weights of 0 that learn, and of channels that may not share one, too."""
     rows = demanded_rows(chip, wiring, chosen.integers, chosen.choices)
     if rows > chip.spec.rows:
         report = Report(chip.spec.name, network.source)
+        if not options.learn:
+            report.add(
+                chip.rules["too_many_rows"].at(
+                    f"{rows:,} rows are needed where channels share none",
+                    node=max(network.inputs, key=lambda p: p.size).name,
+                    found=f"{rows:,} rows",
+                    limit=f"{chip.spec.rows} rows",
+                    source=chip.spec.sources[0],
+                    hint="share_rows='auto'",
+                )
+            )
+            raise CompileError(report)
         report.add(
             chip.rules["learning_rows"].at(
                 f"{rows} rows are needed with {', '.join(options.learn)} learning",
@@ -177,6 +192,8 @@ def _metadata(
         "trigger_events_per_step": sum(settle.values()),
         "calibrated": target is not None,
     }
+    if wiring.inputs < wiring.channel.size:
+        said[SHARED] = wiring.channel.size - wiring.inputs
     if wiring.hosted.any():
         said["inputs_without_a_row"] = int(wiring.hosted.sum())
     if target is not None and outcome is not None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from nm_backends.crossbar.demand import demand
 from nm_backends.crossbar.hosted import choose_hosted, room_for_inputs
-from nm_backends.crossbar.wiring import wire
+from nm_backends.crossbar.sharing import with_shared_rows
+from nm_backends.crossbar.wiring import Wiring, wire
 
 if TYPE_CHECKING:
     from nm_backends.crossbar.chip import CrossbarChip
@@ -44,7 +45,7 @@ def check_part(chip: CrossbarChip, network: Network) -> Iterator[Diagnostic]:
         )
         return
     need = demand(network, chip.row_pairs)
-    wiring = wire(network)
+    wiring = with_shared_rows(chip, wire(network))
     if choose_hosted(chip, wiring) is None:
         reach = chip.virtual.neurons if chip.virtual else 0
         yield chip.rules["too_many_rows"].at(
@@ -58,6 +59,7 @@ def check_part(chip: CrossbarChip, network: Network) -> Iterator[Diagnostic]:
         )
 
 
-def spikes_of_sources(calibration: np.ndarray, channel: np.ndarray) -> np.ndarray:
-    """Return how often each source spikes, by its input channel."""
-    return np.asarray(calibration.sum(axis=(0, 1), dtype=np.int64)[channel], np.float64)
+def spikes_of_sources(calibration: np.ndarray, wiring: Wiring) -> np.ndarray:
+    """Return how often each source that is an input spikes."""
+    counts = calibration.sum(axis=(0, 1), dtype=np.int64)[wiring.channel]
+    return np.bincount(wiring.source, counts, wiring.inputs)

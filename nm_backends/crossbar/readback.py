@@ -8,7 +8,7 @@ import numpy as np
 
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.realised import integers_in, weights_between
-from nm_backends.crossbar.wiring import wire
+from nm_backends.crossbar.sharing import wiring_of
 from nm_backends.effective import gain_of, learning
 from nm_backends.errors import UserError
 
@@ -33,7 +33,7 @@ def weights_of(chip: CrossbarChip, program: Program, node: str) -> np.ndarray:
     """
     (projection,) = learning(program.network, (node,))
     network = program.network
-    wiring = wire(network, program.options.learn)
+    wiring = wiring_of(program)
     post = network.populations[projection.post]
     if not (gain_of(post) * network.populations[projection.pre].graded).all():
         raise UserError(f"{node}: a spike is worth 0 at {post.name}, any weight would do")

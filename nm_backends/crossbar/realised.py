@@ -11,7 +11,8 @@ import scipy.sparse as sp
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.hosted import hosted_weights
 from nm_backends.crossbar.integers import Integers
-from nm_backends.crossbar.wiring import Wiring, wire
+from nm_backends.crossbar.sharing import wiring_of
+from nm_backends.crossbar.wiring import Wiring
 from nm_backends.effective import constant, gain_of, parameter
 from nm_backends.eventcore.words import extract
 from nm_backends.readback import Realised
@@ -29,7 +30,7 @@ _BELOW = (3 - 5**0.5) / 2  # no sum of integers and their decays is a golden sec
 def realised(chip: CrossbarChip, program: Program) -> Realised:
     """Return the network that the image holds; see `nm_backends.readback.Realised`."""
     network = program.network
-    wiring = wire(network, program.options.learn)
+    wiring = wiring_of(program)
     held = integers_in(chip, program, wiring)
     populations = dict(network.populations)
     for name, span in wiring.spans():
@@ -96,7 +97,7 @@ def weights_between(
     unit = wiring.channel - _first_channel(network, pre.name)
     mine = (unit >= 0) & (unit < pre.size) & (wiring.delay == projection.delay)
     found = np.zeros((pre.size, post.size))
-    found[unit[mine]] = columns[: wiring.inputs][mine]
+    found[unit[mine]] = columns[wiring.source[mine]]
     return found
 
 

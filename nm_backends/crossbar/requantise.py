@@ -12,7 +12,9 @@ from nm_backends.crossbar.hosted import hosted_in
 from nm_backends.crossbar.layout import Choices, plan, row_signs
 from nm_backends.crossbar.mapping import resources
 from nm_backends.crossbar.realised import integers_in
+from nm_backends.crossbar.sharing import shared_rows
 from nm_backends.crossbar.wiring import Wiring, wire
+from nm_backends.errors import UserError
 from nm_backends.fit import relative_error
 from nm_backends.program import Fit
 
@@ -37,7 +39,18 @@ def requantise(chip: CrossbarChip, program: Program, network: Network) -> Progra
 
     Where weights changed their signs and the rows (or second copies of neurons) for that are not
     there, the signs of the image stay and weights of the other sign become 0.
+
+    Raises
+    ------
+    UserError
+        Where input channels share rows, so that their weights cannot move apart.
     """
+    if shared_rows(program):
+        raise UserError(
+            f"{shared_rows(program)} input channels share a row with others: their weights cannot "
+            "become different",
+            "compile with CompileOptions(share_rows='never'), with fewer input channels",
+        )
     old = wire(program.network, program.options.learn)
     new = wire(network, program.options.learn)
     new.hosted = hosted_in(chip, program.layout, new)

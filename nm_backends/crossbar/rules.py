@@ -96,13 +96,16 @@ def too_many_rows(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
     Every input channel that drives anything takes a row, and so does every neuron as soon as any
     neuron drives another one: a spike of neuron n is executed as an event of row n. Where the sign
     of a weight belongs to the row, a channel with weights of both signs takes two rows, and a
-    neuron with outgoing weights of both signs is stored twice. Use fewer input channels (pooling,
-    cropping), a smaller hidden layer, or weights of one sign per source. Or cut the network over
-    several chips (``chips="auto"``): there the host can stand in for rows.
+    neuron with outgoing weights of both signs is stored twice. Channels with the same weights take
+    rows once (``share_rows``). Use fewer input channels (pooling, cropping), a smaller hidden
+    layer, or weights of one sign per source. Or cut the network over several chips
+    (``chips="auto"``): there the host can stand in for rows.
     """
     from nm_backends.crossbar.demand import demand
 
     need = demand(network, spec.sign == "row")
+    if need.rows > spec.rows and sum(need.neurons.values()) <= spec.neurons:
+        need = demand(network, spec.sign == "row", share=True)
     copies = sum(need.copies.values())
     parts = [f"{need.input_rows:,} for {need.channels:,} input channels"]
     if need.bias_rows:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,8 @@ class Wiring:
     """All sources and all neurons, in the user's units.
 
     A source is an input channel with a delay, or a neuron. Neurons come last, in order, so that
-    neuron ``n`` is source ``inputs + n``.
+    neuron ``n`` is source ``inputs + n``. Input channels with the same weights may be one source
+    (`nm_backends.crossbar.sharing`): each is a *line* of it.
 
     Parameters
     ----------
@@ -35,7 +37,7 @@ class Wiring:
     first
         First neuron of each population, and the total: int64 ``[populations + 1]``.
     channel, delay
-        Input channel and delay in steps of the sources that are inputs, int64 ``[inputs]``.
+        Input channel and delay in steps of every line, int64 ``[lines]``.
     weights
         float64 ``[sources, neurons]``, effect of one spike on the membrane.
     bias, threshold, decay, start
@@ -47,6 +49,8 @@ class Wiring:
         populations of a learning projection, also those of weight 0.
     hosted
         Inputs without a row, bool ``[inputs]``: the host sends one virtual event per synapse.
+    source
+        The source of every line, int64 ``[lines]``; by default each line is one.
     """
 
     names: tuple[str, ...]
@@ -61,15 +65,37 @@ class Wiring:
     strict: np.ndarray
     plastic: np.ndarray
     hosted: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    source: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
+        if not self.source.size:
+            self.source = np.arange(self.channel.size)
         if not self.hosted.size:
-            self.hosted = np.zeros(self.channel.size, bool)
+            self.hosted = np.zeros(self.inputs, bool)
 
     @property
     def inputs(self) -> int:
         """Number of sources that are inputs."""
-        return int(self.channel.size)
+        return int(self.weights.shape[0] - self.threshold.size)
+
+    @property
+    def leaders(self) -> np.ndarray:
+        """The first line of every source that is an input, int64 ``[inputs]``."""
+        return np.unique(self.source, return_index=True)[1]
+
+    def lines_of(self, sources: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return line and place in ``sources`` of each line of each of them, line by line.
+
+        Parameters
+        ----------
+        sources
+            Ascending; a source that stands twice has each of its lines twice.
+        """
+        first, end = (np.searchsorted(sources, self.source, side) for side in ("left", "right"))
+        times = end - first
+        line = np.repeat(np.arange(self.source.size), times)
+        begin = np.cumsum(times) - times
+        return line, np.repeat(first - begin, times) + np.arange(line.size)
 
     @property
     def neurons(self) -> int:
@@ -171,7 +197,12 @@ def fired_sources(wiring: Wiring, spikes: np.ndarray, layers: dict[str, np.ndarr
     for delay in np.unique(wiring.delay):
         if delay < steps:
             of = np.flatnonzero(wiring.delay == delay)
-            sent[delay:, :, of] = spikes[: steps - delay, :, wiring.channel[of]]
+            heard = spikes[: steps - delay, :, wiring.channel[of]]
+            where: Any = (slice(delay, None), slice(None), wiring.source[of])
+            if wiring.inputs == wiring.source.size:
+                sent[where] = heard
+            else:
+                np.add.at(sent, where, heard)
     for name, span in wiring.spans():
         sent[:, :, wiring.inputs + span.start : wiring.inputs + span.stop] = layers[name]
     return sent
