@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nm_backends.compiler import compile_model as compile  # noqa: F401
     from nm_backends.deployment import DeploymentReport as DeploymentReport
     from nm_backends.discretisation import Discretisation as Discretisation
+    from nm_backends.dt_search import search_dt as search_dt
     from nm_backends.event_data import Events as Events
     from nm_backends.first_spikes import FirstSpikes as FirstSpikes
     from nm_backends.first_spikes import latency_code as latency_code
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from nm_backends.rules import Report as Report
     from nm_backends.run import reference as reference
     from nm_backends.system.program import System as System
+    from nm_backends.timestep import rebin as rebin
 
 __version__ = "0.1.0"
 
@@ -53,7 +55,9 @@ _HOME = {
     "latency_code": "first_spikes",
     "load": "artifact",
     "lower": "api",
+    "rebin": "timestep",
     "reference": "run",
+    "search_dt": "dt_search",
     "to_nir": "frontends",
 }
 

@@ -17,7 +17,7 @@ import numpy as np
 from nm_backends.agreement import agreement, count_error
 from nm_backends.effective import parameter
 from nm_backends.fit import relative_error
-from nm_backends.fit_rules import one_state
+from nm_backends.fit_rules import ALTERNATIVES, one_state
 from nm_backends.lowering.neuron_step import Stepper
 from nm_backends.network import Network, Population
 
@@ -202,8 +202,7 @@ def _finding(asked: Population, made: Population, seen: _Seen | None) -> Diagnos
         node=asked.name,
         found=f"{asked.node_type}, two time constants",
         limit="one state per neuron",
-        hint="train with LIF (snnTorch: Leaky), or see what another time step or chip makes of it: "
-        "nmb compile --search-dt, nmb compare",
+        hint=f"train with LIF (snnTorch: Leaky); {ALTERNATIVES}",
     )
 
 

@@ -10,7 +10,12 @@ from typing import Any
 
 from nm_backends.rules import Rule, rule
 
-__all__ = ["RULES"]
+__all__ = ["ALTERNATIVES", "RULES"]
+
+ALTERNATIVES = (
+    "nmb compare shows what other chips make of it, nmb compile --search-dt what another time step "
+    "does, nm_backends.torch.ChipModule trains with the chip in the loop"
+)
 
 
 @rule("NMB180", "warning", checks=False)
@@ -49,4 +54,15 @@ def saved_rows() -> Any:
     """
 
 
-RULES: tuple[Rule, ...] = (one_state, accuracy_lost, saved_rows)
+@rule("NMB183", "info", checks=False)
+def other_time_step() -> Any:
+    """The program has another time step than the model.
+
+    It was found by a search (``nmb.search_dt``, ``nmb compile --search-dt``). Decays and constant
+    inputs are those of the model in the same time, a spike brings the same charge, delays keep
+    their length as far as steps allow. Input spikes that are given on the model's steps have to be
+    brought to those of the program: ``nmb.rebin(spikes, factor)``, ``nmb run --rebin FACTOR``.
+    """
+
+
+RULES: tuple[Rule, ...] = (one_state, accuracy_lost, saved_rows, other_time_step)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nm_backends.errors import UserError
-from nm_backends.fit_rules import accuracy_lost
+from nm_backends.fit_rules import ALTERNATIVES, accuracy_lost
 from nm_backends.network import Network
 
 if TYPE_CHECKING:
@@ -141,6 +141,5 @@ def _finding(program: Program | System, found: dict[str, Any]) -> Any:
         node="" if worst is None else worst.name,
         found=f"{100 * (exact - chip):.1f} points less",
         limit=f"{100 * _LOST:.0f} points",
-        hint="nmb compare shows other chips, nmb compile --search-dt other time steps; or "
-        "fine-tune with nm_backends.torch.ChipModule",
+        hint=ALTERNATIVES,
     )

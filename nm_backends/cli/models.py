@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -25,7 +25,7 @@ from nm_backends.progress import progress
 
 if TYPE_CHECKING:
     from nm_backends.network import Network
-    from nm_backends.program import Program
+    from nm_backends.program import CompileOptions, Program
     from nm_backends.rules import Report
     from nm_backends.system.program import System
 
@@ -131,6 +131,11 @@ def _checked_program(path: str, chip: str | None, spikes: Any) -> Report:
     metavar="SPIKES.npz",
     help="Typical input, to choose the scales by; with an array 'labels' for accuracies.",
 )
+@click.option(
+    "--search-dt",
+    metavar="FACTORS",
+    help="Try time steps that are so many times the model's, such as 1,2,1/2, and take the best.",
+)
 @click.option("--targets", metavar="LABELS.npz", help="Labels of the calibration samples.")
 @click.option(
     "--order",
@@ -179,6 +184,7 @@ def compile_command(
     chip: str,
     output: str,
     calibrate: str | None,
+    search_dt: str | None,
     targets: str | None,
     order: Any,
     scale: Any,
@@ -203,21 +209,48 @@ def compile_command(
     registry().chip(chip)
     check_output(output, model, calibrate, targets)
     spikes, labels = _typical(calibrate, targets)
+    options = CompileOptions(order, scale, row_pairs, settle, learn, assumptions=assumed(assume))
     with progress("compiling", 1, quiet=as_json):
-        options = CompileOptions(
-            order, scale, row_pairs, settle, learn, assumptions=assumed(assume)
-        )
-        cut: Any = int(chips) if chips and chips.isdecimal() else chips
-        program = compile_model(
-            model, chip, discretisation, spikes, options, chips=cut, targets=labels
-        )
+        if search_dt:
+            found = _searched(
+                model, chip, (spikes, labels, search_dt), discretisation, options, chips
+            )
+            program: Program | System = found.best.program
+        else:
+            found, cut = None, int(chips) if chips and chips.isdecimal() else chips
+            program = compile_model(
+                model, chip, discretisation, spikes, options, chips=cast(Any, cut), targets=labels
+            )
         program.save(output)
     if as_json:
-        echo_json({**program.report.to_dict(), "program": output, **_describe_program(program)})
+        tried = {"time_steps": found.to_dict()} if found else {}
+        facts = {"program": output, **_describe_program(program), **tried}
+        echo_json({**program.report.to_dict(), **facts})
         return
     echo_report(program.report)
-    click.echo(str(program))
-    click.echo(f"written: {output}")
+    for text in ([f"{found}\n"] if found else []) + [str(program), f"written: {output}"]:
+        click.echo(text)
+
+
+def _searched(
+    model: str,
+    chip: str,
+    given: tuple[Any, Any, str],
+    discretisation: Any,
+    options: CompileOptions,
+    chips: str | None,
+) -> Any:
+    """Search the time step; ``given`` are spikes, labels and the factors as text."""
+    from nm_backends.dt_search import search_dt
+
+    spikes, labels, factors = given
+    if spikes is None:
+        raise click.UsageError("--search-dt compares by running: give --calibrate, too.")
+    if chips is not None:
+        raise click.UsageError("--search-dt is for one chip: leave --chips out.")
+    return search_dt(
+        model, chip, spikes, labels, factors.split(","), discretisation, options=options
+    )
 
 
 def _typical(calibrate: str | None, targets: str | None) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,6 +47,11 @@ __all__ = ["run_command"]
     show_default=True,
     help="How the host drives the chip: see the README.",
 )
+@click.option(
+    "--rebin",
+    metavar="FACTOR",
+    help="Steps of the spikes that are one of the program, or 1/N; see nmb compile --search-dt.",
+)
 @click.option("--reference", is_flag=True, help="PROGRAM is a .nir model: run it in float.")
 @discretisation_options
 @json_option
@@ -55,6 +61,7 @@ def run_command(
     output: str | None,
     record: tuple[str, ...],
     driving: Any,
+    rebin: str | None,
     reference: bool,
     as_json: bool,
     **given: Any,
@@ -72,6 +79,10 @@ def run_command(
     if discretisation and not reference:
         raise click.UsageError("a program is discretised already; use --reference with a .nir file")
     source = read_spikes(spikes)
+    if rebin:
+        from nm_backends.timestep import rebin as on_steps
+
+        source = replace(source, spikes=on_steps(source.spikes, rebin))
     if reference and driving != "idle":
         raise click.UsageError("--driving is about a chip, --reference about none")
     if reference:

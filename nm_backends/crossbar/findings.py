@@ -11,6 +11,7 @@ from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.integers import Integers
 from nm_backends.crossbar.trials import Outcome, Target
 from nm_backends.crossbar.wiring import Wiring
+from nm_backends.fit_rules import ALTERNATIVES
 from nm_backends.network import Network
 from nm_backends.rules import Diagnostic
 
@@ -152,7 +153,7 @@ def _consequences(
                     found=found.found,
                     limit=found.limit,
                     source=found.source,
-                    hint="train for the chip's behaviour where that is not enough",
+                    hint=f"train for the chip's behaviour where that is not enough; {ALTERNATIVES}",
                 )
 
 
@@ -168,7 +169,8 @@ def _lost_charge(
             found=f"{below:.0%} below zero",
             limit=f"membranes {chip.spec.membrane.minimum} to {chip.spec.membrane.maximum}",
             source=chip.spec.sources[0],
-            hint="train with less inhibition, or with a membrane that stops at zero",
+            hint="train with less inhibition, or with a membrane that stops at zero; "
+            + ALTERNATIVES,
         )
 
 
@@ -189,5 +191,5 @@ def _disagreement(
             node=name,
             found=f"counts off by {off / due:.0%}",
             limit=f"{_OFF:.0%}",
-            hint="give more calibration spikes, or train for the chip",
+            hint=f"give more calibration spikes; {ALTERNATIVES}",
         )

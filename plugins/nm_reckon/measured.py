@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nm_backends.agreement import agreement, count_error
+from nm_backends.fit_rules import ALTERNATIVES
 from nm_backends.network import Network
 from nm_backends.rules import Diagnostic
 from nm_reckon.rules import BY_NAME
@@ -120,7 +121,7 @@ def _disagreement(name: str, fired: np.ndarray, wanted: np.ndarray) -> Iterator[
             node=name,
             found=f"{off / due:.2f} spikes off per spike",
             limit=f"{_OFF:g}",
-            hint="look at the other findings and at the fit report",
+            hint=f"look at the other findings and at the fit report; {ALTERNATIVES}",
         )
 
 
@@ -133,7 +134,7 @@ def _outputs(wired: Topology, target: Target, done: Outcome) -> Iterator[Diagnos
                 node=name,
                 found=f"{error:.0%}",
                 limit=f"{_READOUT:.0%}",
-                hint="look at the other findings and at the fit report",
+                hint=f"look at the other findings and at the fit report; {ALTERNATIVES}",
             )
 
 
