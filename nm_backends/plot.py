@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +14,19 @@ from nm_backends.files import atomic_write
 
 if TYPE_CHECKING:
     from nm_backends.history import History
-    from nm_backends.program import Program
+    from nm_backends.program import Program, Resource
     from nm_backends.result import Result
 
 __all__ = [
-    "crossbar",
-    "draw_crossbar",
+    "draw_differences",
     "draw_history",
     "draw_membranes",
     "draw_raster",
+    "draw_resources",
+    "draw_result",
     "picture",
     "save_history",
+    "subplots",
 ]
 
 INSTALL = 'pip install "nm-backends[plot]"'
@@ -47,21 +50,17 @@ def picture(
     ImportError
         When matplotlib is not installed.
     """
-    # Figure without pyplot: no global state, no display needed.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from nm_backends.plot_weights import draw_weights
 
-    figure = Figure(figsize=(15, 4.2 * len(runs)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(len(runs), 3, squeeze=False, width_ratios=(5, 5, 4))
+    axes = subplots((15, 4.2 * len(runs)), len(runs), 3, shown=False, width_ratios=(5, 5, 4))
     for (left, middle, right), (program, spikes, result) in zip(axes, runs, strict=True):
         draw_raster(left, {"input": spikes, **result.layers})
         left.set_title(f"{program.chip}: one sample, predicted {result.prediction[0]}")
         draw_membranes(middle, result.membranes[program.network.output.name])
         middle.set_title(f"membranes of {program.network.output.name}")
-        draw_crossbar(right, program)
+        draw_weights(right, program)
     with atomic_write(path) as aside:
-        figure.savefig(aside, format="png", dpi=110)
+        axes[0, 0].figure.savefig(aside, format="png", dpi=110)
 
 
 def draw_raster(axes: Any, layers: dict[str, np.ndarray]) -> None:
@@ -91,58 +90,119 @@ def draw_membranes(axes: Any, membranes: np.ndarray) -> None:
     axes.set_ylabel("membrane at the end of the step (chip units)")
 
 
-def draw_crossbar(axes: Any, program: Program) -> None:
-    """Draw the weights in the synapse memory, if the chip has one: rows are sources."""
-    weights = crossbar(program)
-    if weights is None:
-        axes.set_axis_off()
-        return
-    limit = max(1, int(np.abs(weights).max()))
-    signed = int(weights.min()) < 0
-    image = axes.imshow(
-        np.ma.masked_equal(weights, 0),
-        cmap="coolwarm" if signed else "viridis_r",
-        vmin=-limit if signed else 0,
-        vmax=limit,
-        interpolation="nearest",
-        aspect="auto",
-    )
-    axes.figure.colorbar(image, ax=axes, label="weight, with its sign")
-    share = np.count_nonzero(weights) / weights.size
-    axes.set_title(f"crossbar: {share:.1%} of {weights.size:,} synapses in use")
-    axes.set_xlabel("neuron")
-    axes.set_ylabel("row")
+def draw_differences(
+    axes: Any, layers: dict[str, np.ndarray], wanted: dict[str, np.ndarray]
+) -> None:
+    """Draw spikes ``[time, *shape]`` of every layer, and which of them are not those of the model.
 
-
-def crossbar(program: Program) -> np.ndarray | None:
-    """Return the weights in the synapse memory ``[row, neuron]``, or None without one.
-
-    Where a row has a sign and the program's layout tells it (``row_sign``), weights carry it.
+    Parameters
+    ----------
+    layers, wanted
+        Of the chip and of the model, by node.
     """
-    from nm_backends.assumptions import backend_of
+    base, ticks = 0, []
+    for name, spikes in layers.items():
+        here, there = (s.reshape(len(s), -1) for s in (spikes, wanted[name]))
+        for which, colour, marker in (
+            ((here > 0) & (there > 0), "0.55", "s"),
+            ((here > 0) & ~(there > 0), "C3", "x"),
+            (~(here > 0) & (there > 0), "C0", "+"),
+        ):
+            steps, neurons = np.nonzero(which)
+            axes.scatter(steps, base + neurons, s=12 if marker != "s" else 5, marker=marker,
+                         color=colour, linewidths=0.9 if marker != "s" else 0)  # fmt: skip
+        ticks.append((base + here.shape[1] / 2, f"{name} ({here.shape[1]})"))
+        base += here.shape[1]
+        axes.axhline(base - 0.5, color="0.8", linewidth=0.8)
+    for colour, marker, text in (("0.55", "s", "both"), ("C3", "x", "chip only"),
+                                 ("C0", "+", "model only")):  # fmt: skip
+        axes.scatter([], [], color=colour, marker=marker, label=text)
+    axes.legend(ncols=3, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False)
+    axes.set_yticks([at for at, _ in ticks], [text for _, text in ticks])
+    axes.set_ylim(-0.5, base - 0.5)
+    axes.set_xlabel("time step")
 
-    stored = program.image.memories.get("synapse")
-    if stored is None or stored.ndim != 2:
-        return None
-    spec = backend_of(program).spec
-    values = stored.astype(np.int64)
-    if spec.sign == "synapse":
-        half = 1 << (spec.weights.bits - 1)
-        return (values + half) % (2 * half) - half  # two's complement
-    values &= spec.weights.maximum  # magnitude; what the other bits mean is the chip's own
-    signs = program.layout.get("row_sign")
-    return values if signs is None else values * np.where(signs < 0, -1, 1)[:, None]
+
+def draw_result(result: Result, sample: int = 0, reference: Result | None = None) -> list[Any]:
+    """Draw the spikes of a sample, beside those of the model if given, and recorded membranes.
+
+    Raises
+    ------
+    UserError
+        There is no such sample, or the reference is of other nodes.
+    """
+    batch = len(result.prediction)
+    if not -batch <= sample < batch:
+        raise UserError(f"there is no sample {sample}", f"the result has {batch:,}, from 0 on")
+    if reference is not None and reference.layers.keys() != result.layers.keys():
+        raise UserError("the reference is of another network: its spiking nodes have other names")
+    recorded = {n: _sample(result, m, sample) for n, m in result.membranes.items()}
+    shown = list(recorded)[-1:]  # the output's, where all were recorded
+    axes = subplots((9, 4.2 + 3 * len(shown)), 1 + len(shown), 1)[:, 0]
+    layers = {n: _sample(result, s, sample) for n, s in result.layers.items()}
+    said = f"sample {sample}, predicted {result.prediction[sample]}"
+    if reference is None:
+        draw_raster(axes[0], layers)
+        axes[0].set_title(f"Who fires when? ({said})")
+    else:
+        wanted = {n: _sample(reference, s, sample) for n, s in reference.layers.items()}
+        draw_differences(axes[0], layers, wanted)
+        model = f"the model {reference.prediction[sample]}"
+        axes[0].set_title(f"Where do chip and model differ? ({said}, {model})", pad=26)
+    for panel, name in zip(axes[1:], shown, strict=True):
+        draw_membranes(panel, recorded[name])
+        panel.set_title(f"What do the membranes of {name} do?")
+    return list(axes)
+
+
+def _sample(result: Result, values: np.ndarray, sample: int) -> np.ndarray:
+    """Return ``[time, *shape]`` of one sample; spikes of a single one have no batch axis."""
+    return values[:, sample] if result.spikes.ndim > result.readout.ndim else values
+
+
+def draw_resources(axes: Any, resources: Sequence[Resource]) -> None:
+    """Draw a bar per resource, full at the right end."""
+    names = [r.name for r in resources]
+    places = np.arange(len(names))
+    axes.barh(places, [100.0] * len(names), color="0.92")
+    colours = ["C3" if r.percent >= 90 else "C0" for r in resources]
+    axes.barh(places, [min(r.percent, 100.0) for r in resources], color=colours)
+    for place, r in enumerate(resources):
+        text = f" {r.used:,} of {r.available:,}"
+        axes.text(0, place, text, va="center", fontsize="small")
+    axes.set_yticks(places, names)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("in use (%)")
+    axes.set_title("How full is the chip?")
+
+
+def subplots(
+    size: tuple[float, float], rows: int, columns: int, shown: bool = True, **options: Any
+) -> np.ndarray:
+    """Return axes ``[rows, columns]`` of a new figure.
+
+    With pyplot where that is in use (in a notebook, it then shows the figure), unless ``shown`` is
+    False; else without any global state and without a display.
+    """
+    if shown and {"matplotlib.pyplot", "ipykernel"} & sys.modules.keys():
+        from matplotlib import pyplot
+
+        figure = pyplot.figure(figsize=size, layout="constrained")
+    else:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+    axes: np.ndarray = figure.subplots(rows, columns, squeeze=False, **options)
+    return axes
 
 
 def draw_history(history: History, axes: Any = None) -> Any:
     """Draw accuracy or loss (left axis) and mean stored weight (right axis) over epochs."""
     if axes is None:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(6, 4), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots()
+        axes = subplots((6, 4), 1, 1)[0, 0]
     lossy = bool(np.isfinite(history.loss).any())
     axes.plot(history.loss if lossy else 100 * history.accuracy, marker="o", color="C0")
     axes.set_xlabel("epoch (0: before learning)")

@@ -375,6 +375,24 @@ class Program:
 
         return export(self, directory, spikes, targets, learning)
 
+    def plot(self) -> list[Any]:
+        """Draw how full the chip is, and the weights that it holds by node (needs matplotlib).
+
+        Returns
+        -------
+        list
+            Two matplotlib axes. In a notebook the figure is shown; elsewhere
+            ``axes[0].figure.savefig(...)`` stores it.
+        """
+        from nm_backends.plot_weights import draw_program
+
+        return draw_program(self)
+
+    def _repr_html_(self) -> str:
+        from nm_backends.html import program_html
+
+        return program_html(self)
+
     def __str__(self) -> str:
         from nm_backends.tables import program_text
 

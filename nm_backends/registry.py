@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Plugin",
     "Registry",
+    "all_rules",
     "chip_rules",
     "chips",
     "core_rules",
@@ -284,6 +285,21 @@ def chip_rules(name: str) -> list[Rule]:
 def core_rules() -> list[Rule]:
     """Return the rules that hold for every chip."""
     return [rule for target in CORE_RULES for rule in _rules(target)]
+
+
+def all_rules() -> Iterator[tuple[Rule, str]]:
+    """Yield every rule with its owner: the core, each chip, each extra set; not broken ones."""
+    for rule in core_rules():
+        yield rule, "core"
+    for entry, _ in registry().entries(ChipEntry):
+        try:
+            for rule in chip_rules(entry.name):
+                yield rule, entry.name
+        except PluginError:
+            continue
+    for entry, plugin in registry().entries(RuleSet):
+        for rule in rules_in(entry, plugin):
+            yield rule, entry.name
 
 
 def _reserved_codes() -> set[str]:

@@ -111,3 +111,34 @@ class Result:
         readout = self.readout if self.readout.ndim > 1 else self.readout[None]
         flat = readout.reshape(len(readout), -1)
         return np.asarray(flat.argmax(axis=1))
+
+    def plot(self, sample: int = 0, reference: Result | None = None) -> list[Any]:
+        """Draw who fires when in one sample (needs matplotlib).
+
+        Parameters
+        ----------
+        sample
+            Which one.
+        reference
+            The result of the model on the same spikes (``nmb.reference``): then the picture shows
+            where chip and model differ.
+
+        Returns
+        -------
+        list
+            matplotlib axes: spikes; and the membranes of the output, if recorded. In a notebook
+            the figure is shown; elsewhere ``axes[0].figure.savefig(...)`` stores it.
+
+        Raises
+        ------
+        UserError
+            There is no such sample, or the reference is of another network.
+        """
+        from nm_backends.plot import draw_result
+
+        return draw_result(self, sample, reference)
+
+    def _repr_html_(self) -> str:
+        from nm_backends.html import result_html
+
+        return result_html(self)

@@ -136,6 +136,11 @@ class Report:
         last = f"{self.source}{target}: {verdict} ({count})"
         return "\n".join([*map(str, self), *([self.rests_on] if self.assumptions else []), last])
 
+    def _repr_html_(self) -> str:
+        from nm_backends.html import report_html
+
+        return report_html(self)
+
     @property
     def rests_on(self) -> str:
         """How many assumptions there are, and which are not the default, as printed."""

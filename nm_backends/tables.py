@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nm_backends.program import Fit, PopulationFit, Program
 
-__all__ = ["accuracy_text", "program_text", "table"]
+__all__ = ["FIT_HEAD", "accuracy_text", "fit_row", "program_text", "table"]
+
+FIT_HEAD = (
+    "population", "neurons", "scale", "weight error", "weight SNR", "threshold error",
+    "leak error", "clipped", "zeroed", "spike agreement",
+)  # fmt: skip
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -31,10 +36,8 @@ def program_text(program: Program) -> str:
     ]
     lines = [f"{program.network.source} on {program.chip}"]
     lines += ["", *table(("resource", "used", "available", "share"), resources)]
-    head = ("population", "neurons", "scale", "weight error", "weight SNR", "threshold error",
-            "leak error", "clipped", "zeroed", "spike agreement")  # fmt: skip
-    fits = [_fit_row(fit) for fit in program.fit.populations.values()]
-    lines += ["", *table(head, fits)]
+    fits = [fit_row(fit) for fit in program.fit.populations.values()]
+    lines += ["", *table(FIT_HEAD, fits)]
     lines += accuracy_text(program.fit)
     chosen = {k: v for k, v in program.metadata.items() if isinstance(v, (str, bool, int, float))}
     if chosen:
@@ -53,7 +56,8 @@ def accuracy_text(fit: Fit) -> list[str]:
     ]
 
 
-def _fit_row(fit: PopulationFit) -> tuple[str, ...]:
+def fit_row(fit: PopulationFit) -> tuple[str, ...]:
+    """Return a row of the fit report as text, see `FIT_HEAD`."""
     known = fit.spike_agreement is not None
     return (
         fit.name,

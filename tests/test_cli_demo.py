@@ -71,7 +71,7 @@ def test_unknown_chip(nmb, tmp_path):
 @pytest.mark.parametrize("chip", ["odin", "tinyodin"])
 def test_the_crossbar_shows_weights(chip):
     from nm_backends.compiler import compile_model
-    from nm_backends.plot import crossbar
+    from nm_backends.plot_weights import crossbar
     from nm_backends.registry import get_backend
     from nm_backends.testing import conventions, random_model
 
@@ -84,7 +84,7 @@ def test_the_crossbar_shows_weights(chip):
 
 def test_no_crossbar_no_picture_of_it():
     from nm_backends.image import Image
-    from nm_backends.plot import crossbar
+    from nm_backends.plot_weights import crossbar
 
     class Program:
         image = Image()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from nm_backends.cli.output import COLOURS, echo_json, echo_table, json_option
-from nm_backends.errors import PluginError, UnknownNameError, did_you_mean
+from nm_backends.errors import UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
     from nm_backends.rules import Rule
@@ -21,7 +20,9 @@ __all__ = ["explain_command"]
 @json_option
 def explain_command(code: str | None, as_json: bool) -> None:
     """Explain a rule by its code, or list all rules."""
-    rules = {rule.code: (rule, owner) for rule, owner in _all_rules()}
+    from nm_backends.registry import all_rules
+
+    rules = {rule.code: (rule, owner) for rule, owner in all_rules()}
     if code is None:
         _list(rules, as_json)
         return
@@ -53,21 +54,3 @@ def _as_dict(rule: Rule, owner: str) -> dict[str, str]:
         "title": rule.title,
         "explanation": rule.explanation,
     }
-
-
-def _all_rules() -> Iterator[tuple[Rule, str]]:
-    """Every rule with its owner: the core, each chip, each extra set; broken ones are skipped."""
-    from nm_backends.entries import ChipEntry, RuleSet
-    from nm_backends.registry import chip_rules, core_rules, registry, rules_in
-
-    for rule in core_rules():
-        yield rule, "core"
-    for entry, _ in registry().entries(ChipEntry):
-        try:
-            for rule in chip_rules(entry.name):
-                yield rule, entry.name
-        except PluginError:
-            continue
-    for entry, plugin in registry().entries(RuleSet):
-        for rule in rules_in(entry, plugin):
-            yield rule, entry.name

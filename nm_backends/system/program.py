@@ -174,6 +174,11 @@ class System:
             "compile for one chip to learn",
         )
 
+    def _repr_html_(self) -> str:
+        from nm_backends.html import program_html
+
+        return program_html(self)
+
     def __str__(self) -> str:
         from nm_backends.system.text import system_text
 
