@@ -63,8 +63,9 @@ def weight_map(program: Program) -> WeightMap | None:
 
 
 def _layout(program: Program, name: str) -> list[int]:
+    """Return a list of the layout, as the shared mapper of crossbars keeps it; else nothing."""
     found = program.layout.get(name)
-    return [] if found is None else [int(value) for value in found]
+    return [] if found is None or found.ndim != 1 else [int(value) for value in found]
 
 
 def _columns(program: Program, size: int) -> list[str]:
