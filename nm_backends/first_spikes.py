@@ -29,11 +29,15 @@ class FirstSpikes:
         Steps of a sample.
     later
         Spikes after the first of their channel, int64 ``[batch]``.
+    timeless
+        Whether they stand for values, so that results on a chip that reads first spikes need no
+        more than their last step.
     """
 
     step: np.ndarray
     steps: int
     later: np.ndarray
+    timeless: bool = False
 
     @classmethod
     def of(cls, counts: np.ndarray | FirstSpikes) -> FirstSpikes:
@@ -53,6 +57,7 @@ class FirstSpikes:
             np.concatenate([part.step for part in parts]),
             parts[0].steps,
             np.concatenate([part.later for part in parts]),
+            all(part.timeless for part in parts),
         )
 
     @property
@@ -62,7 +67,7 @@ class FirstSpikes:
 
     def samples(self, chosen: slice | np.ndarray) -> FirstSpikes:
         """Return some of the samples."""
-        return FirstSpikes(self.step[chosen], self.steps, self.later[chosen])
+        return FirstSpikes(self.step[chosen], self.steps, self.later[chosen], self.timeless)
 
     def part(self, first: int, end: int) -> np.ndarray:
         """Return counts uint8 ``[time, samples, channels]`` of samples ``first`` to ``end``."""
@@ -126,4 +131,4 @@ def latency_code(images: Any, steps: int = 255) -> FirstSpikes:
     value = given if whole else np.rint(given.astype(np.float64) * 255)
     flat = value.reshape(len(given), -1).astype(np.int32)
     step = np.where(flat > 0, (255 - flat) * steps // 255, -1).astype(np.int32)
-    return FirstSpikes(step, steps, np.zeros(len(step), np.int64))
+    return FirstSpikes(step, steps, np.zeros(len(step), np.int64), timeless=True)

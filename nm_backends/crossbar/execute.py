@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nm_backends.cores import usable_cores
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.errors import UserError
 from nm_backends.eventcore.errors import LivelockError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nm_backends.eventcore.requests import Driving
 
 __all__ = [
-    "BY_ADDRESS", "SLOTS", "CoreRun", "check_layout", "cores", "decoded", "dropped_by_node",
+    "BY_ADDRESS", "SLOTS", "CoreRun", "check_layout", "decoded", "dropped_by_node",
     "endless", "execute", "run_coded", "run_core", "split",
 ]  # fmt: skip
 
@@ -132,7 +132,7 @@ def run_core(
     """
     from nm_backends.crossbar.events import count_events, fill_events
 
-    threads = threads or cores()
+    threads = threads or usable_cores()
     by_sample = np.ascontiguousarray(spikes.transpose(1, 0, 2))
     step_end = count_events(layout, by_sample, threads)
     parts = []
@@ -175,12 +175,6 @@ def _some(array: np.ndarray | None) -> np.ndarray:
     return array
 
 
-def cores() -> int:
-    """Return the number of processors that this process may use."""
-    known = hasattr(os, "sched_getaffinity")
-    return len(os.sched_getaffinity(0)) if known else (os.cpu_count() or 1)
-
-
 def run_coded(
     chip: CrossbarChip,
     image: Image,
@@ -193,7 +187,7 @@ def run_coded(
     saturations: bool = False,
 ) -> CoreRun:
     """Run input events that were made with ``layout``, and decode what comes out."""
-    threads = threads or cores()
+    threads = threads or usable_cores()
     batch, steps = coded.step_end.shape
     marks = coded.step_end.ravel() - 1 if membrane else None
     mark_offsets = np.arange(batch + 1) * steps if membrane else None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from nm_backends.cores import usable_cores
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.events import encode_spikes
 from nm_backends.crossbar.execute import (
     BY_ADDRESS,
     CoreRun,
-    cores,
     decoded,
     dropped_by_node,
     endless,
@@ -124,7 +124,7 @@ class CrossbarSession:
         """Send events to the chips, let them settle, and count."""
         from nm_backends.crossbar.events import Encoded
 
-        threads = cores() if words.size >= _WORTH_THREADS else 1
+        threads = usable_cores() if words.size >= _WORTH_THREADS else 1
         try:
             log = run_batch(
                 self._simulator,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nm_backends.cores import usable_cores
 from nm_backends.errors import UserError
 from nm_backends.eventcore.fast import LIVELOCK, compile_fast
 from nm_backends.eventcore.logs import BatchLog
@@ -182,7 +182,7 @@ def _spread(work: Any, bounds: np.ndarray, threads: int | None) -> list[Any]:
     samples = bounds.size - 1
     if threads is not None and threads < 1:
         raise UserError(f"threads {threads}: expected 1 or more")
-    threads = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
+    threads = threads or usable_cores()
     if threads == 1:
         return [work((0, samples))] if samples else []
     wanted = min(samples, threads * _CHUNKS_PER_THREAD)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -10,6 +9,7 @@ from typing import cast
 
 import numpy as np
 
+from nm_backends.cores import usable_cores
 from nm_backends.errors import UserError, did_you_mean
 from nm_backends.image import Image
 from nm_backends.image_check import check_image
@@ -30,7 +30,7 @@ from nm_reckon.state import (
     tables,
 )
 
-__all__ = ["ReckonSimulator", "run_batch", "train", "usable_cores"]
+__all__ = ["ReckonSimulator", "run_batch", "train"]
 
 _REGISTERS = {register.name: register for register in SPEC.registers}
 
@@ -220,11 +220,6 @@ def run_batch(
         with ThreadPoolExecutor(threads) as pool:
             parts = list(pool.map(work, chunks))
     return [log for part in parts for log in part]
-
-
-def usable_cores() -> int:
-    """Return how many threads run at once."""
-    return len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else [0])
 
 
 def train(

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from nm_backends.cores import usable_cores
 from nm_backends.image import Image
 from nm_reckon.layout import (
     CYCLE_LOG,
@@ -23,7 +24,7 @@ from nm_reckon.layout import (
 )  # fmt: skip
 from nm_reckon.logs import Log
 from nm_reckon.packing import Packed
-from nm_reckon.simulator import ReckonSimulator, usable_cores
+from nm_reckon.simulator import ReckonSimulator
 from nm_reckon.state import configure, tables
 
 __all__ = ["Chips", "Ticks"]
