@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from nm_backends.effective import learning
 from nm_backends.errors import UserError
 from nm_backends.eventcore.words import insert
 from nm_backends.image import Image
 from nm_backends.learn import Score, spiking_score
+from nm_backends.teaching import taught_counts, taught_population
 from nm_odin.learning_options import OdinLearning
 from nm_odin.spec import NEURON_FIELDS, SPEC
 
@@ -55,20 +55,7 @@ class Trainer:
     options: OdinLearning
 
     def __post_init__(self) -> None:
-        nodes = self.program.options.learn
-        if not nodes:
-            raise UserError(
-                "program.learn: no synapse of this program may change",
-                "name the layers that learn: compile with CompileOptions(learn=('fc',)) "
-                "(nmb compile --learn fc)",
-            )
-        posts = {p.post for p in learning(self.program.network, nodes)}
-        if len(posts) > 1:
-            raise UserError(
-                f"program.learn: {', '.join(nodes)} end at {', '.join(sorted(posts))}",
-                "a teacher drives one population: learn one layer at a time",
-            )
-        self.population = self.program.network.populations[posts.pop()]
+        self.population = taught_population(self.program)
         first = 0
         for population in self.program.network.neurons:
             if population is self.population:
@@ -112,36 +99,8 @@ class Trainer:
         return image
 
     def counts(self, targets: Any, steps: int, batch: int) -> np.ndarray:
-        """Return what the teacher says, uint8 ``[time, batch, 2 * size]``: excite, then inhibit.
-
-        Parameters
-        ----------
-        targets
-            Labels ``[batch]``, the index of the neuron that should fire, taught in every step; or
-            spikes ``[time, batch, size]``, where each neuron is excited in the steps in which it
-            should fire (1), inhibited in those in which it should not (0), and left alone where
-            they are negative.
-        """
-        size = self.population.size
-        wanted = np.asarray(targets)
-        if wanted.dtype.kind not in "bui":
-            raise UserError(f"targets: {wanted.dtype}, expected labels or spikes (integers)")
-        if wanted.shape == (batch,):
-            if batch and not 0 <= int(wanted.min()) <= int(wanted.max()) < size:
-                raise UserError(
-                    f"targets: {wanted.min()} to {wanted.max()}, but {self.population.name} has "
-                    f"neurons 0 to {size - 1}"
-                )
-            each = (wanted[:, None] == np.arange(size)).astype(np.int8)
-            wanted = np.broadcast_to(each, (steps, batch, size))
-        elif wanted.shape[:2] == (steps, batch) and wanted[0, 0].size == size:
-            wanted = wanted.reshape(steps, batch, size)
-        else:
-            raise UserError(
-                f"targets: shape {list(wanted.shape)}, expected labels [{batch}] or spikes "
-                f"[{steps}, {batch}, {size}]"
-            )
-        return np.concatenate([wanted > 0, wanted == 0], axis=2).astype(np.uint8)
+        """Return what the teacher says; see `nm_backends.teaching.taught_counts`."""
+        return taught_counts(self.population, targets, steps, batch)
 
     def epoch(
         self,
