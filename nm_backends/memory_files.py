@@ -57,7 +57,8 @@ def parse_memory(text: str, spec: ChipSpec, memory: Memory, name: str) -> np.nda
         data += int(line, 16).to_bytes(size, "little")
     shape, bits = memory_layout(spec, memory)
     raw = np.frombuffer(bytes(data), np.uint8).reshape(memory.words, size)
-    places = np.unpackbits(raw, axis=1, bitorder="little", count=memory.width)
+    count = -(-memory.width // bits) * bits
+    places = np.unpackbits(raw, axis=1, bitorder="little", count=count)
     elements = places.reshape(-1, bits) << np.arange(bits, dtype=np.uint8)
     return np.reshape(elements.sum(axis=1, dtype=np.uint8), shape)
 

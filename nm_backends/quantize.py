@@ -15,6 +15,7 @@ from nm_backends.chip import IntFormat
 __all__ = [
     "Quantized",
     "best_integers",
+    "binarised",
     "integer_thresholds",
     "quantize_calibrated",
     "quantize_maxabs",
@@ -106,6 +107,48 @@ def quantize_calibrated(
         best.weights[:, better], best.scale[better] = integers[:, better], allowed[better]
         best_loss = np.where(better, loss, best_loss)
     return best
+
+
+def binarised(
+    weights: np.ndarray,
+    threshold: np.ndarray,
+    strict: np.ndarray,
+    limit: np.ndarray,
+    there: np.ndarray | None = None,
+) -> Quantized:
+    """Return the weights -1, 0 and +1, and the scales, that are nearest to real weights.
+
+    Parameters
+    ----------
+    weights, threshold, strict, limit
+        As for `quantize_maxabs`.
+    there
+        Synapses that exist and cannot be 0, bool ``[sources, neurons]``: weights of 0 among them
+        become +1 and -1 by turns. None: any may be 0, and the small ones do.
+
+    Notes
+    -----
+    For a neuron whose ``k`` largest weights stay, the least sum of squared errors is reached where
+    these are worth their mean size, and it is least for the ``k`` with the largest square of their
+    sum over ``k``.
+    """
+    size = np.abs(weights)
+    if there is None:
+        ranked = -np.sort(-size, axis=0)
+        total, kept = np.cumsum(ranked, axis=0), np.arange(1, len(size) + 1)[:, None]
+        best = np.argmax(total**2 / kept * (1 + _TIE * kept), axis=0) if len(size) else 0
+        least = ranked[best, np.arange(ranked.shape[1])] if len(size) else np.zeros(size.shape[1])
+        there = (size >= least) & (size > 0)
+    count = np.maximum(there.sum(axis=0), 1)
+    worth = np.where(there, size, 0.0).sum(axis=0) / count
+    largest = np.where(there, size, 0.0).max(axis=0, initial=0.0)
+    smallest = np.where(there, size, np.inf).min(axis=0, initial=np.inf)
+    worth = np.where(largest - smallest <= _TIE * largest, largest, worth)
+    top = _highest(threshold, strict, limit)
+    scale = np.minimum(np.divide(1.0, worth, out=top.copy(), where=worth > 0), top)
+    by_turns = np.where(np.cumsum(there & (weights == 0), axis=0) % 2 == 1, 1, -1)
+    signs = np.where(weights == 0, by_turns, np.sign(weights))
+    return Quantized(np.where(there, signs, 0).astype(np.int64), scale)
 
 
 def _filling(weights: np.ndarray, form: IntFormat) -> np.ndarray:

@@ -107,7 +107,7 @@ class CrossbarBackend:
 
         return map_network(self.chip, network, options, calibration, hosting=True)
 
-    drivings = ("idle", "back_to_back")
+    drivings: tuple[str, ...] = ("idle", "back_to_back")
 
     def execute(
         self,

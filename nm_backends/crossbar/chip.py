@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,10 +13,15 @@ from nm_backends.image import Image
 from nm_backends.rules import Rule
 
 if TYPE_CHECKING:
+    from nm_backends.crossbar.integers import Integers
+    from nm_backends.crossbar.layout import Choices, Plan
+    from nm_backends.crossbar.wiring import Wiring
     from nm_backends.eventcore.logs import BatchLog
     from nm_backends.eventcore.simulator import EventSimulator
+    from nm_backends.program import Resource
+    from nm_backends.quantize import Quantized
 
-__all__ = ["CoreContents", "CrossbarChip", "VirtualEvents"]
+__all__ = ["CoreContents", "CrossbarChip", "Floor", "VirtualEvents"]
 
 
 @dataclass
@@ -69,6 +74,32 @@ class VirtualEvents:
     read: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
+class Floor(Protocol):
+    """Several crossbars, and how a network is spread over them.
+
+    Rows and neurons are counted over all crossbars, one after the other; a row reaches the neurons
+    of its own crossbar only. A layout then also has ``row_source`` and ``row_sign`` over all rows.
+    """
+
+    rows: int
+
+    def by_range(self, wiring: Wiring, split: bool) -> Quantized:
+        """Return integers and scales that follow from the weights alone."""
+        ...
+
+    def fits(self, wiring: Wiring, integers: Integers, choices: Choices) -> bool:
+        """Say whether there is a place for everything."""
+        ...
+
+    def plan(self, wiring: Wiring, integers: Integers, choices: Choices) -> Plan:
+        """Place ``integers`` and list what the host sends; see `nm_backends.crossbar.layout`."""
+        ...
+
+    def resources(self, wiring: Wiring, made: Plan) -> list[Resource]:
+        """Return what a placed network takes."""
+        ...
+
+
 @dataclass(frozen=True)
 class CrossbarChip:
     """A chip as the shared mapper sees it.
@@ -80,9 +111,9 @@ class CrossbarChip:
     rules
         The chip's rules by the name of the shared finding, see `nm_backends.crossbar.rules`.
     pack
-        Makes the image of a core.
+        Makes the image of a core from the contents of a plan, `CoreContents` without a ``floor``.
     unpack
-        Returns the signed weights that an image holds, int16 ``[row, neuron]``.
+        Returns the signed weights that an image holds, int16 ``[row, neuron of its crossbar]``.
     row_event
         AER word of a spike event of row 0; row ``r`` is ``row_event + r * row_step``.
     leak_event
@@ -95,11 +126,15 @@ class CrossbarChip:
         Returns the class of the simulator, for programs that are run step by step.
     virtual
         Its virtual events, by which the host can be the synapses that have no row.
+    floor
+        How it is laid out, if it has several crossbars.
+    flags
+        Bits of an AER word that say nothing about row or neuron.
     """
 
     spec: ChipSpec
     rules: Mapping[str, Rule]
-    pack: Callable[[CoreContents], Image]
+    pack: Callable[[Any], Image]
     unpack: Callable[[Image], np.ndarray]
     row_event: int
     row_step: int
@@ -108,6 +143,13 @@ class CrossbarChip:
     learns: bool = False
     simulator: Callable[[], Callable[[Image], EventSimulator]] | None = None
     virtual: VirtualEvents | None = None
+    floor: Floor | None = None
+    flags: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Number of rows, of all crossbars together."""
+        return self.spec.rows if self.floor is None else self.floor.rows
 
     @property
     def row_pairs(self) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,10 +14,14 @@ from nm_backends.crossbar.layout import Choices, row_signs
 from nm_backends.crossbar.search import polish, tune
 from nm_backends.crossbar.trials import Target, Trials
 from nm_backends.crossbar.wiring import Wiring
+from nm_backends.fit import relative_error
 from nm_backends.program import CompileOptions
 from nm_backends.quantize import Quantized, quantize_calibrated, quantize_maxabs
 
 __all__ = ["Chosen", "by_trial", "by_weights", "demanded_rows"]
+
+Start = Callable[[bool], Quantized]
+"""Quantised weights, by whether rows have one sign (`Choices.split`)."""
 
 _STRETCHES = np.geomspace(1.0, 2.5, 6)
 _SETTLE = (1, 2, 4)
@@ -40,9 +46,10 @@ def by_weights(chip: CrossbarChip, wiring: Wiring, options: CompileOptions) -> C
     unsigned membranes that would lose it; there thresholds are tested at the end of the step.
     """
     spec = chip.spec
-    quantized = _by_range(chip, wiring)
-    integers = integers_of(wiring, quantized, spec)
     split = options.row_pairs == "always"
+    if chip.floor is not None and options.row_pairs == "auto":
+        split = _nearer_split(chip, wiring)
+    integers = integers_of(wiring, _by_range(chip, wiring, split), spec)
     if _may_settle(chip, options):
         last = "excitatory_first" if options.order == "auto" else options.order
         tried = _settled(chip, wiring, integers, Choices(last, split), 2)
@@ -52,7 +59,9 @@ def by_weights(chip: CrossbarChip, wiring: Wiring, options: CompileOptions) -> C
     if order == "auto":
         order = "inhibitory_first" if chip.signed_membrane else "ascending"
     wanted = Choices(order, split)
-    return Chosen(integers, wanted if _fits(chip, wiring, integers, wanted) else Choices(order))
+    if chip.floor is None and not _fits(chip, wiring, integers, wanted):
+        wanted = Choices(order)
+    return Chosen(integers, wanted)
 
 
 def by_trial(chip: CrossbarChip, wiring: Wiring, options: CompileOptions, target: Target) -> Chosen:
@@ -64,7 +73,7 @@ def by_trial(chip: CrossbarChip, wiring: Wiring, options: CompileOptions, target
     """
     everything = Trials(chip, wiring, target)
     trials = everything.on(np.arange(min(_SEARCHED, target.spikes.shape[1])))
-    starts = [_by_range(chip, wiring)]
+    starts: list[Start] = [partial(_by_range, chip, wiring)]
     if options.scale != "maxabs":
         starts.insert(0, _calibrated(chip, wiring, trials.target))
     found = _scored(trials, options, starts)
@@ -100,12 +109,12 @@ def _improved(trials: Trials, everything: Trials, chosen: Chosen) -> Chosen:
 
 
 def _scored(
-    trials: Trials, options: CompileOptions, starts: list[Quantized]
+    trials: Trials, options: CompileOptions, starts: list[Start]
 ) -> list[tuple[float, Chosen]]:
     """Try every way of driving as it is and tuned coarsely; return all with scores, best first."""
     found = []
-    for quantized in starts:
-        for chosen in _candidates(trials.chip, trials.wiring, options, quantized, trials.target):
+    for start in starts:
+        for chosen in _candidates(trials.chip, trials.wiring, options, start, trials.target):
             ways = [chosen.integers]
             if options.scale != "maxabs":
                 ways.append(tune(trials, chosen.integers, chosen.choices, fine=False))
@@ -122,7 +131,19 @@ def _limits(chip: CrossbarChip, wiring: Wiring) -> np.ndarray:
     return np.where(wiring.decay == 0, forget, spec.threshold.maximum)
 
 
-def _by_range(chip: CrossbarChip, wiring: Wiring) -> Quantized:
+def _nearer_split(chip: CrossbarChip, wiring: Wiring) -> bool:
+    """Say whether rows of one sign hold the weights better than rows of both, or as well."""
+    errors = {}
+    for split in (True, False):
+        made = _by_range(chip, wiring, split)
+        if _fits(chip, wiring, integers_of(wiring, made, chip.spec), Choices(split=split)):
+            errors[split] = relative_error(wiring.weights, made.weights / made.scale)
+    return not errors or min(errors, key=lambda split: errors[split])
+
+
+def _by_range(chip: CrossbarChip, wiring: Wiring, split: bool) -> Quantized:
+    if chip.floor is not None:
+        return chip.floor.by_range(wiring, split)
     limits = _limits(chip, wiring)
     form = chip.spec.weights
     made = quantize_maxabs(wiring.weights, wiring.threshold, wiring.strict, form, limits)
@@ -133,8 +154,21 @@ def _by_range(chip: CrossbarChip, wiring: Wiring) -> Quantized:
     return Quantized(np.clip(integers, form.minimum, form.maximum).astype(np.int64), made.scale)
 
 
-def _calibrated(chip: CrossbarChip, wiring: Wiring, target: Target) -> Quantized:
-    """Quantise population by population, each by what its own sources sent."""
+def _calibrated(chip: CrossbarChip, wiring: Wiring, target: Target) -> Start:
+    """Quantise population by population, each by what its own sources sent.
+
+    Rows of both signs that can have no weight 0 are quantised by range all the same.
+    """
+    made = _on_target(chip, wiring, target)
+
+    def start(split: bool) -> Quantized:
+        never_zero = chip.floor is not None and not split
+        return _by_range(chip, wiring, split) if never_zero else made
+
+    return start
+
+
+def _on_target(chip: CrossbarChip, wiring: Wiring, target: Target) -> Quantized:
     spec = chip.spec
     weights, scale = np.zeros(wiring.weights.shape, np.int64), np.zeros(wiring.neurons)
     for _, span in wiring.spans():
@@ -156,33 +190,37 @@ def _candidates(
     chip: CrossbarChip,
     wiring: Wiring,
     options: CompileOptions,
-    quantized: Quantized,
+    start: Start,
     target: Target,
 ) -> list[Chosen]:
     """List the ways of driving that options and rows allow."""
     spec = chip.spec
-    integers = integers_of(wiring, quantized, spec, target.membranes)
     orders: list[str] = [options.order]
     if options.order == "auto":
         orders = ["inhibitory_first", "ascending"]
         orders += [] if chip.signed_membrane else ["excitatory_first"]
     splits = {"auto": [False, True], "never": [False], "always": [True]}[options.row_pairs]
     splits = [False] if chip.row_pairs else splits
+    made = {split: integers_of(wiring, start(split), spec, target.membranes) for split in splits}
     found = []
     if options.settle != "always":
         for order in orders:
             for split in splits if order != "ascending" else splits[:1]:
-                if _fits(chip, wiring, integers, Choices(order, split)):
-                    found.append(Chosen(integers, Choices(order, split)))
+                if _fits(chip, wiring, made[split], Choices(order, split)):
+                    found.append(Chosen(made[split], Choices(order, split)))
     if _may_settle(chip, options):
         # Membranes stop at zero then, so that only positive ones leak.
-        above = integers_of(wiring, quantized, spec, np.maximum(target.membranes, 0.0))
+        above = integers_of(wiring, start(splits[0]), spec, np.maximum(target.membranes, 0.0))
         order = orders[-1] if chip.signed_membrane else "excitatory_first"
         order = order if options.order == "auto" else options.order
         for events in _SETTLE:
             settled = _settled(chip, wiring, above, Choices(order, splits[0]), events)
             found += [settled] if settled else []
-    return found or [Chosen(integers, Choices(orders[0]))]
+    return found or [Chosen(made[splits[0]], Choices(orders[0], _only(chip, splits)))]
+
+
+def _only(chip: CrossbarChip, splits: list[bool]) -> bool:
+    return splits[0] and chip.floor is not None
 
 
 def _may_settle(chip: CrossbarChip, options: CompileOptions) -> bool:
@@ -191,6 +229,8 @@ def _may_settle(chip: CrossbarChip, options: CompileOptions) -> bool:
     That stops membranes at zero. Where they would go below, more is lost than is gained: of itself,
     it is chosen only where they cannot.
     """
+    if chip.floor is not None:
+        return False
     return options.settle == "always" or (options.settle == "auto" and not chip.signed_membrane)
 
 
@@ -213,6 +253,8 @@ def _settled(
 
 def _fits(chip: CrossbarChip, wiring: Wiring, integers: Integers, choices: Choices) -> bool:
     """Say whether there are rows enough for inputs, biases and triggers."""
+    if chip.floor is not None:
+        return chip.floor.fits(wiring, integers, choices)
     rows = demanded_rows(chip, wiring, integers, choices)
     return rows <= chip.spec.rows
 

@@ -128,13 +128,13 @@ def decode_outputs(
     address, event, offsets
         As in `nm_backends.eventcore.logs.BatchLog`.
     neuron_of
-        Network neuron that speaks at an address, or -1: int64 ``[256]``.
+        Network neuron that speaks at an address, or -1: int64 ``[addresses]``.
     """
     batch, steps = step_end.shape
     counts = np.zeros((batch, steps, neurons), np.uint8)
     work = partial(
         _collect,
-        np.ascontiguousarray(address, np.uint8),
+        np.ascontiguousarray(address, np.int32),
         np.ascontiguousarray(event, np.int32),
         np.ascontiguousarray(offsets, np.int64),
         step_end,
@@ -252,7 +252,7 @@ def _fill(
 
 @kernel(
     types.void(
-        types.uint8[::1], types.int32[::1], _I64, types.int64[:, ::1], _I64,
+        types.int32[::1], types.int32[::1], _I64, types.int64[:, ::1], _I64,
         types.uint8[:, :, ::1], types.int64, types.int64,
     )
 )  # fmt: skip

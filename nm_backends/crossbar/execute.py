@@ -284,12 +284,12 @@ def check_layout(chip: CrossbarChip, program: Program) -> list[str]:
         found.append("slot_channel: an input channel that the network does not have")
     if _outside(layout["slot_count"], 0, 1 << 12) or _outside(layout["slot_delay"], 0, 1 << 20):
         found.append("slot_count, slot_delay: out of range")
-    if {layout[name].size for name in rows_of} != {spec.rows}:
-        found.append(f"row_source, row_sign: expected {spec.rows} rows")
+    if {layout[name].size for name in rows_of} != {chip.rows}:
+        found.append(f"row_source, row_sign: expected {chip.rows} rows")
     elif _outside(layout["row_sign"], -1, 2):
         found.append("row_sign: out of range")
-    rows = chip.row_words(np.arange(spec.rows))
-    known = np.isin(layout["slot_word"], [*rows, chip.leak_event])
+    words = layout["slot_word"] & ~np.uint32(chip.flags)
+    known = np.isin(words, [*chip.row_words(np.arange(chip.rows)), chip.leak_event])
     virtual = chip.read_virtual(layout["slot_word"])[1] != 0
     if virtual.any() and _hosted_by_none(layout["slot_channel"], virtual):
         found.append("slot_channel: a virtual event of no input channel")

@@ -63,7 +63,7 @@ def input_events(chip: CrossbarChip, program: Program) -> Iterator[InputEvents]:
     """Yield the input map: one entry per slot of the program's layout."""
     layout, channels = program.layout, _channels(program.network)
     signs = {1: ", excitatory", -1: ", inhibitory", 0: ""}
-    rows = {int(word): row for row, word in enumerate(chip.row_words(np.arange(chip.spec.rows)))}
+    rows = {int(word): row for row, word in enumerate(chip.row_words(np.arange(chip.rows)))}
     reached, weights = (part.tolist() for part in chip.read_virtual(layout["slot_word"]))
     slots = zip(
         *(layout[f"slot_{n}"].tolist() for n in ("word", "channel", "count", "delay")), strict=True
@@ -77,7 +77,7 @@ def input_events(chip: CrossbarChip, program: Program) -> Iterator[InputEvents]:
             note = f"virtual event: {weight:+d} to neuron {neuron}"
             yield InputEvents(population.name, index, delay, (word,) * count, note)
             continue
-        row = rows[word]
+        row = rows[word & ~chip.flags]
         source, sign = int(layout["row_source"][row]), signs[int(layout["row_sign"][row])]
         if channel < 0:
             what = "bias" if source == -2 else "threshold test at the end of the step"

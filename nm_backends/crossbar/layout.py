@@ -7,6 +7,7 @@ A time step is a list of *slots*. Each slot is one AER word that is sent a numbe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Choices:
 
 @dataclass
 class Plan:
-    """Contents of the core, and the layout arrays that go into the program.
+    """Contents of the core (what ``chip.pack`` takes), and the program's layout arrays.
 
     ``layout`` holds ``slot_word`` uint32, ``slot_channel`` int64 (-1: constant), ``slot_count``
     int64 (events per spike, or per step), ``slot_delay`` int64, and ``address``, ``copy`` int64
@@ -52,14 +53,16 @@ class Plan:
     `Integers.settle`.
     """
 
-    contents: CoreContents
+    contents: Any
     layout: dict[str, np.ndarray]
-    placement: Placement
+    placement: Any
     bias: np.ndarray
 
 
 def plan(wiring: Wiring, integers: Integers, chip: CrossbarChip, choices: Choices) -> Plan:
     """Place ``integers`` on the chip and list what the host sends."""
+    if chip.floor is not None:
+        return chip.floor.plan(wiring, integers, choices)
     weights, inputs = integers.weights, wiring.inputs
     signs = row_signs(wiring, integers)
     spec = chip.spec

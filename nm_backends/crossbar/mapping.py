@@ -84,6 +84,8 @@ def _refuse_rows(
     chip: CrossbarChip, network: Network, wiring: Wiring, chosen: Chosen, options: CompileOptions
 ) -> None:
     """Count the rows of weights of 0 that learn, and of channels that may not share one, too."""
+    if chip.floor is not None:
+        return
     rows = demanded_rows(chip, wiring, chosen.integers, chosen.choices)
     if rows > chip.spec.rows:
         report = Report(chip.spec.name, network.source)
@@ -120,6 +122,8 @@ def _some(calibration: np.ndarray) -> np.ndarray:
 
 def resources(chip: CrossbarChip, wiring: Wiring, made: Plan) -> list[Resource]:
     """Return what a placed network takes of the chip."""
+    if chip.floor is not None:
+        return chip.floor.resources(wiring, made)
     spec, contents = chip.spec, made.contents
     used = made.layout["row_source"] >= -3
     rows = int((made.layout["row_source"] != -1).sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -48,10 +49,12 @@ def realised(chip: CrossbarChip, program: Program) -> Realised:
 def integers_in(chip: CrossbarChip, program: Program, wiring: Wiring) -> Integers:
     """Return what the image of a program holds, source by source and neuron by neuron."""
     layout, spec = program.layout, chip.spec
-    stored = chip.unpack(program.image).astype(np.int64)
-    rows = np.flatnonzero(layout["row_source"] >= 0)
+    stored = chip.unpack(program.image)
     by_source = hosted_weights(chip, layout, wiring)
-    np.add.at(by_source, layout["row_source"][rows], stored[rows])
+    for rows, neurons in _crossbars(chip, stored):
+        source = layout["row_source"][rows]
+        there = source >= 0
+        np.add.at(by_source[:, neurons], source[there], stored[rows][there].astype(np.int64))
     address, lift = layout["address"], layout["lift"].astype(np.int64)
     field = {f.name: f for f in spec.fields["neuron"]}
     words = program.image.memories["neuron"]
@@ -70,12 +73,23 @@ def integers_in(chip: CrossbarChip, program: Program, wiring: Wiring) -> Integer
 
 def _bias(chip: CrossbarChip, layout: dict[str, np.ndarray], stored: np.ndarray) -> np.ndarray:
     """Return what the constant events of a step add, by neuron address."""
-    rows = np.flatnonzero(layout["row_source"] == _BIAS_ROW)
-    words, total = chip.row_words(rows), np.zeros(stored.shape[1], np.int64)
-    for row, word in zip(rows, words, strict=True):
-        events = layout["slot_count"][(layout["slot_word"] == word) & (layout["slot_channel"] < 0)]
-        total += stored[row] * int(events.sum())
+    total, sent = (
+        np.zeros(chip.spec.neurons, np.int64),
+        layout["slot_word"] & ~np.uint32(chip.flags),
+    )
+    for rows, neurons in _crossbars(chip, stored):
+        for row in rows.start + np.flatnonzero(layout["row_source"][rows] == _BIAS_ROW):
+            word = chip.row_words(np.array([row]))[0]
+            events = layout["slot_count"][(sent == word) & (layout["slot_channel"] < 0)]
+            total[neurons] += stored[row] * int(events.sum())
     return total
+
+
+def _crossbars(chip: CrossbarChip, stored: np.ndarray) -> Iterator[tuple[slice, slice]]:
+    """Go through the crossbars of a chip: their rows, and their neurons."""
+    height, width = chip.spec.rows, stored.shape[1]
+    for i in range(len(stored) // height):
+        yield slice(i * height, (i + 1) * height), slice(i * width, (i + 1) * width)
 
 
 def weights_between(

@@ -84,7 +84,7 @@ def words_of(
 
 def _expanded(chip: CrossbarChip, slots: Slots, rows: np.ndarray) -> tuple[Slots, np.ndarray]:
     """Replace every slot beyond the crossbar by one per synapse; return the AER words as well."""
-    beyond = slots.row >= chip.spec.rows
+    beyond = slots.row >= chip.rows
     words = chip.row_words(np.where(beyond, 0, slots.row)).astype(np.int64)
     if chip.virtual is None or not beyond.any():
         return slots, words

@@ -25,7 +25,7 @@ from nm_backends.trace import (
     load_trace,
 )
 
-__all__ = ["verify_trace"]
+__all__ = ["first_image", "state_arrays", "verify_trace"]
 
 FieldsOf = Callable[[np.ndarray], Sequence[Field]]
 
@@ -75,7 +75,7 @@ def verify_trace(
     trace = load_trace(path, _expected(spec, flags) | more)
     if trace.meta_value("chip", str).lower() != spec.name.lower():
         raise TraceError(f"{trace.name}: a trace of {trace.meta['chip']!r}, expected {spec.name}")
-    image = _image(trace, spec)
+    image = first_image(trace, spec)
     engines: list[str] = []
     found: _Found | None = None
     words = 0
@@ -106,7 +106,8 @@ def verify_trace(
     )
 
 
-def _expected(spec: ChipSpec, flags: Sequence[str]) -> dict[str, Expect]:
+def state_arrays(spec: ChipSpec) -> dict[str, Expect]:
+    """Return the arrays of a trace that hold registers, and memories before and after."""
     tables: dict[str, Expect] = {}
     for register in spec.registers:
         bits = register.width
@@ -116,6 +117,13 @@ def _expected(spec: ChipSpec, flags: Sequence[str]) -> dict[str, Expect]:
         shape, bits = memory_layout(spec, memory)
         for when in ("init", "final"):
             tables[f"{memory.name}_{when}"] = Expect(shape, 0, (1 << bits) - 1)
+    return tables
+
+
+def _expected(spec: ChipSpec, flags: Sequence[str]) -> dict[str, Expect]:
+    tables = state_arrays(spec)
+    for memory in spec.memories:
+        shape, _ = memory_layout(spec, memory)
         if memory.name != "synapse":
             tables[f"snap_{memory.name}"] = Expect(("snap_after", *shape), 0, 255, optional=True)
     for flag in flags:
@@ -132,7 +140,8 @@ def _expected(spec: ChipSpec, flags: Sequence[str]) -> dict[str, Expect]:
     return tables
 
 
-def _image(trace: Trace, spec: ChipSpec) -> Image:
+def first_image(trace: Trace, spec: ChipSpec) -> Image:
+    """Return the image of a trace before the first event."""
     memories = {m.name: trace[f"{m.name}_init"].astype(np.uint8) for m in spec.memories}
     registers: dict[str, int | np.ndarray] = {}
     for register in spec.registers:

@@ -8,6 +8,7 @@ published: absolute power there is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,10 +73,19 @@ def power(
     return _derived(value, "W", "P_leak + P_idle * f_clk + E_SOP * r_SOP", leak, idle, per_sop)
 
 
-def estimate(counters: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return ``energy`` (all of it, one chip) and ``latency`` at 0.8 V, and ``energy_dynamic``."""
+def estimate(counters: Mapping[str, np.ndarray], chips: int = 1) -> dict[str, Any]:
+    """Return ``energy`` (all of it, of so many chips) and ``latency`` at 0.8 V.
+
+    And ``energy_dynamic``, what the operations take without leakage and idle power.
+    """
     found = cost.estimate(SPEC, counters)
-    return {**found, "energy_dynamic": dynamic_energy(counters["sops"])}
+    dynamic = dynamic_energy(counters["sops"])
+    if chips > 1:  # each leaks and idles
+        total, one = found["energy"], dynamic.value
+        formula = f"E_SOP * SOPs + {chips} chips * (P_leak + P_idle * f_clk) * cycles / f_clk"
+        value = one + chips * (np.asarray(total.value) - one)
+        found["energy"] = replace(total, value=value, formula=formula)
+    return {**found, "energy_dynamic": dynamic}
 
 
 def _constants(voltage: str) -> tuple[Quantity, Quantity]:

@@ -46,7 +46,7 @@ class Engine:
 
     def clear(self) -> None:
         """Set all counters to 0."""
-        for name in COUNTERS:
+        for name in (*COUNTERS, "lost", "saturated"):
             self.cores[name] = 0
         self.links[:] = 0
 

@@ -19,9 +19,9 @@ SPIKE = np.dtype([("core", np.int32), ("slot", np.int32), ("neuron", np.int32), 
 
 PENDING = np.dtype(
     [("due", np.int64), ("chip", np.int32), ("row", np.int32), ("slot", np.int32),
-     ("root", np.int32)]
+     ("root", np.int32), ("core", np.int32), ("neuron", np.int32)]
 )  # fmt: skip
-"""A packet on its way to another chip, until the round in which it is due."""
+"""A packet on its way to another chip, until the round in which it is due, and who sent it."""
 
 OUTPUT = np.dtype(
     [("chip", np.int32), ("core", np.int32), ("neuron", np.int32), ("event", np.int32),

@@ -99,6 +99,15 @@ def _after_sweep(core: Any, any_fired: bool, reference: bool) -> int:
 
 
 @kernel()
+def _count_saturations(core: Any) -> None:
+    """Count the membranes that the row about to be swept takes beyond a limit."""
+    for k in range(NEURONS):
+        total = np.int64(core.membrane[k]) + core.signed_row[k]
+        core.saturated[0, k] += np.int32(total < core.low)
+        core.saturated[1, k] += np.int32(total > core.high)
+
+
+@kernel()
 def serve_row(core: Any, row: int, allow: np.ndarray, period: int) -> int:
     """Sweep a row: the weights from before the event act, then some of them may flip.
 
@@ -108,6 +117,8 @@ def serve_row(core: Any, row: int, allow: np.ndarray, period: int) -> int:
         How many neurons emit a spike; they are in ``core.fired``, ascending.
     """
     _expand(core, row)
+    if core.counting:
+        _count_saturations(core)
     if core.plastic[np.int64(row >= _L1) + np.int64(row >= _L2)]:
         _learn(core, row, allow, period)
     fired = integrate(core.membrane, core.threshold, core.signed_row, NEURONS, core.low, core.high)

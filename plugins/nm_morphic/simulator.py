@@ -15,6 +15,7 @@ from nm_backends.image_check import check_image
 from nm_morphic.assumptions import Assumptions
 from nm_morphic.draws import draws
 from nm_morphic.engine import COUNTERS, Engine
+from nm_morphic.events import read_words
 from nm_morphic.fabric import load_routes
 from nm_morphic.spec import CORES, NEURONS, ROWS, SPEC
 from nm_morphic.state import CORE, WORD, limits, load_core, permissions, store_neurons
@@ -220,6 +221,18 @@ class MorphicSimulator:
         if threads is None:
             sweeps = int((stop - first).sum()) // max(groups.size - 1, 1)
             threads = _processors() if sweeps >= self.share_from else 1
+        return self._run(first, stop, rows, groups, max_served, threads)
+
+    def send_words(self, words: np.ndarray, max_served: int = MAX_SERVED) -> MeshLog:
+        """Send AER words (`nm_morphic.events`), each group when the mesh is idle; see `send`."""
+        events = read_words(words, self.chips * CORES)
+        groups = events.groups(0, words.size)
+        return self._run(events.first, events.stop, events.rows, groups, max_served, 1)
+
+    def _run(
+        self, first: np.ndarray, stop: np.ndarray, rows: np.ndarray, groups: np.ndarray,
+        max_served: int, threads: int,
+    ) -> MeshLog:  # fmt: skip
         saved = self.engine.state()
         self.engine.clear()
         out, cycles, status = self.engine.run(first, stop, rows, groups, max_served, threads)

@@ -13,7 +13,7 @@ from nm_morphic.assumptions import Assumptions
 
 __all__ = [
     "CORES", "CORE_REGISTERS", "L1_ROWS", "L2_ROWS", "NEURONS", "NEURON_FIELDS", "ROUTE_FIELDS",
-    "ROWS", "SPEC",
+    "ROWS", "SPEC", "spec_of",
 ]  # fmt: skip
 
 PAPER = "Frenkel et al., IEEE TBioCAS 13(5), 2019, doi 10.1109/TBCAS.2019.2928793"
@@ -25,8 +25,6 @@ OURS = "see Assumptions"
 CORES, NEURONS = 4, 512  # neurons per core
 L1_ROWS, L2_ROWS = 256, 256
 ROWS = NEURONS + L1_ROWS + L2_ROWS  # per core
-
-_CHOSEN = Assumptions()
 
 # A word of the neuron memory; fields are stored in whole bytes, values are as wide as assumed.
 NEURON_FIELDS = (
@@ -76,45 +74,48 @@ _QUANTITIES = {
     "cycles_per_neuron": Quantity(2, "cycles", RESULTS, condition="per neuron in a sweep"),
     "cycles_handshake": Quantity(0, "cycles", OURS, "unconfirmed", "per input event"),
     "cycles_wait": Quantity(0, "cycles", OURS, "unconfirmed", "per served spike event"),
+    "cycles_pop": Quantity(0, "cycles", OURS, "unconfirmed", "to take an event from the FIFO"),
 }
 
-SPEC = ChipSpec(
-    name="morphic",
-    summary="4 x 512 LIF neurons, 1024 rows of binary synapses per core, stochastic SDSP (65 nm)",
-    neurons=CORES * NEURONS,
-    rows=ROWS,
-    synapses=CORES * ROWS * NEURONS,
-    weights=IntFormat(1, -1, 1),
-    membrane=IntFormat(
-        _CHOSEN.membrane_bits,
-        -(1 << _CHOSEN.membrane_bits - 1),
-        (1 << _CHOSEN.membrane_bits - 1) - 1,
-    ),
-    threshold=IntFormat(_CHOSEN.threshold_bits, 1, (1 << _CHOSEN.threshold_bits) - 1),
-    leak=IntFormat(_CHOSEN.leak_bits, 0, (1 << _CHOSEN.leak_bits) - 1),
-    sign="synapse",
-    memories=(
-        Memory("neuron", CORES * NEURONS, 128, "one word per neuron, core after core"),
-        Memory("route", CORES * NEURONS, 27, "one word per neuron, core after core"),
-        Memory("synapse_row", CORES * ROWS, NEURONS, "one bit per neuron; core after core"),
-    ),
-    registers=tuple(
-        Register(
-            f"{register.name}_{core}",
-            register.address + len(CORE_REGISTERS) * core,
-            register.width,
-            register.doc,
-        )
-        for core in range(CORES)
-        for register in CORE_REGISTERS
-    ),
-    fields={"neuron": NEURON_FIELDS, "route": ROUTE_FIELDS},
-    quantities=_QUANTITIES,
-    sources=(PAPER, RESULTS, QUOTED),
-    notes=(
-        "No RTL and no documentation are public; what is open is listed as assumptions.",
-        "Every served spike event costs 512 synaptic operations, whatever is in use.",
-        "A binary weight is never neutral with {-1, +1}: unused rows are disabled.",
-        "A neuron reaches the other cores of its chip by one L1 row, and one other chip.",
-    ),
+
+def spec_of(assumptions: Assumptions, chips: int = 1) -> ChipSpec:
+    """Return the description of so many chips in a mesh, under these assumptions."""
+    cores, half = chips * CORES, 1 << assumptions.membrane_bits - 1
+    depth = Quantity(assumptions.fifo_depth, "events", OURS, "unconfirmed", "of each core")
+    return ChipSpec(
+        name="morphic",
+        summary="4 x 512 LIF neurons, 1024 rows of binary synapses per core, stochastic SDSP",
+        neurons=cores * NEURONS,
+        rows=ROWS,
+        synapses=cores * ROWS * NEURONS,
+        weights=IntFormat(2, -1, 1),
+        membrane=IntFormat(assumptions.membrane_bits, -half, half - 1),
+        threshold=IntFormat(assumptions.threshold_bits, 1, (1 << assumptions.threshold_bits) - 1),
+        leak=IntFormat(assumptions.leak_bits, 0, (1 << assumptions.leak_bits) - 1),
+        sign="synapse",
+        memories=(
+            Memory("neuron", cores * NEURONS, 128, "one word per neuron, core after core"),
+            Memory("route", cores * NEURONS, 27, "one word per neuron, core after core"),
+            Memory("synapse_row", cores * ROWS, NEURONS, "one bit per neuron; core after core"),
+        ),
+        registers=tuple(
+            Register(f"{r.name}_{core}", r.address + len(CORE_REGISTERS) * core, r.width, r.doc)
+            for core in range(cores)
+            for r in CORE_REGISTERS
+        ),
+        fields={"neuron": NEURON_FIELDS, "route": ROUTE_FIELDS},
+        quantities={**_QUANTITIES, "scheduler_depth": depth},
+        sources=(PAPER, RESULTS, QUOTED),
+        notes=_NOTES,
+        spi_bits=32,
+    )
+
+
+_NOTES = (
+    "No RTL and no documentation are public; what is open is listed as assumptions.",
+    "Every served spike event costs 512 synaptic operations, whatever is in use.",
+    "A binary weight is never neutral with {-1, +1}: unused rows are disabled.",
+    "A neuron reaches the other cores of its chip by one L1 row, and one other chip.",
 )
+
+SPEC = spec_of(Assumptions())

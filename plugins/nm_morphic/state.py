@@ -70,6 +70,9 @@ CORE = np.dtype(
         ("references", np.int64),
         ("dropped", np.int64),
         ("fifo_max", np.int64),
+        ("lost", np.int32, NEURONS),  # spikes of each neuron that found a full FIFO
+        ("counting", np.int64),  # whether saturations are counted
+        ("saturated", np.int32, (2, NEURONS)),  # at the lower and the upper limit
     ],
     align=True,
 )

@@ -19,11 +19,12 @@ __all__ = ["arrive", "close_links", "count_links", "travel"]
 @kernel(inline=True)
 def _deliver(
     cores: np.ndarray, share: Any, held: np.ndarray, turn: int, depth: int,
-    c: int, row: int, rank: int, root: int, slot: int,
+    c: int, row: int, rank: int, root: int, slot: int, source: int, neuron: int,
 ) -> None:  # fmt: skip
     """Put an event into the FIFO of a core, if the row is connected and there is a place.
 
-    While the core's event ``slot`` is served, that one and all after it hold their places.
+    While the core's event ``slot`` is served, that one and all after it hold their places. What is
+    lost is noted with the neuron that fired, where one thread sees all of it.
     """
     if c < share.low or c >= share.high:
         return
@@ -35,6 +36,8 @@ def _deliver(
     occupied = place + max(share.holding * held[turn, c] - slot, 0)
     if occupied >= depth:
         core.dropped += 1
+        if share.high - share.low == cores.size:
+            cores[source].lost[neuron] += 1
         return
     core.rows[following, place], core.ranks[following, place] = row, rank
     core.roots[following, place], held[following, c] = root, place + 1
@@ -95,8 +98,9 @@ def arrive(
         if packet.due == round_number:
             for c in range(CORES * packet.chip, CORES * packet.chip + CORES):
                 _deliver(
-                    cores, share, held, turn, depth, c, packet.row, due, packet.root, packet.slot
-                )
+                    cores, share, held, turn, depth, c, packet.row, due, packet.root, packet.slot,
+                    packet.core, packet.neuron,
+                )  # fmt: skip
             due += 1
         else:
             pending[kept] = pending[j]
@@ -120,12 +124,15 @@ def travel(
     for j in range(spikes):
         spike, rank = order[j], first_rank + j
         k, slot, root, chip = spike.neuron, spike.slot, spike.root, spike.core // CORES
-        source = cores[spike.core]
-        _deliver(cores, share, held, turn, depth, spike.core, k, rank, root, slot)
+        home, source = spike.core, cores[spike.core]
+        _deliver(cores, share, held, turn, depth, home, k, rank, root, slot, home, k)
         mask, row = source.l1_mask[k], source.l1_row[k]
         for c in range(CORES):
             if mask >> c & 1:
-                _deliver(cores, share, held, turn, depth, CORES * chip + c, row, rank, root, slot)
+                _deliver(
+                    cores, share, held, turn, depth, CORES * chip + c, row, rank, root, slot,
+                    home, k,
+                )  # fmt: skip
         target, row = source.l2_chip[k], source.l2_row[k]
         if target < 0:
             continue
@@ -134,8 +141,9 @@ def travel(
             packet = pending[waiting]
             packet.due = round_number + hops * mesh.hop_latency
             packet.chip, packet.row, packet.slot, packet.root = target, row, slot, root
+            packet.core, packet.neuron = home, k
             waiting += 1
         else:
             for c in range(CORES * target, CORES * target + CORES):
-                _deliver(cores, share, held, turn, depth, c, row, rank, root, slot)
+                _deliver(cores, share, held, turn, depth, c, row, rank, root, slot, home, k)
     return waiting

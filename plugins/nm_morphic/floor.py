@@ -1,0 +1,189 @@
+"""The cores of a mesh as `nm_backends.crossbar` sees them: what goes where, what the host sends."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nm_backends.chip import ChipSpec
+from nm_backends.crossbar.integers import Integers
+from nm_backends.crossbar.layout import Choices, Plan
+from nm_backends.crossbar.wiring import Wiring
+from nm_backends.errors import UserError
+from nm_backends.program import Resource
+from nm_backends.quantize import Quantized, binarised
+from nm_morphic.allot import Allotment, NoRoom, Row
+from nm_morphic.bias import BiasRows, bias_rows
+from nm_morphic.image import Contents
+from nm_morphic.sent import slots
+from nm_morphic.spec import CORES, L1_ROWS, L2_ROWS, NEURONS, ROWS
+from nm_morphic.spread import Spread, placed
+from nm_morphic.wanted import listens
+
+__all__ = ["MorphicFloor"]
+
+_FIRST = {"excitatory_first": 1, "inhibitory_first": -1}
+_NOBODY = -1
+
+
+class MorphicFloor:
+    """See `nm_backends.crossbar.chip.Floor`.
+
+    Parameters
+    ----------
+    spec
+        Of the whole mesh.
+    """
+
+    def __init__(self, spec: ChipSpec) -> None:
+        self.spec = spec
+        self.chips = spec.neurons // (CORES * NEURONS)
+        self.rows = self.chips * CORES * ROWS
+        self._spread: tuple[Wiring, dict[tuple[bool, int], Spread | NoRoom]] | None = None
+        self._known: tuple[int, int, np.ndarray, np.ndarray, Spread] | None = None
+
+    def spread(self, wiring: Wiring, choices: Choices) -> Spread | NoRoom:
+        """Return the network on its cores, or why it has no place there."""
+        if self._spread is None or self._spread[0] is not wiring:
+            self._spread = (wiring, {})
+        known, key = self._spread[1], (choices.split, _FIRST.get(choices.order, 0))
+        if key not in known:
+            known[key] = placed(wiring, *key, self.chips)
+        return known[key]
+
+    def by_range(self, wiring: Wiring, split: bool) -> Quantized:
+        """Return -1 and +1 (and 0 where rows have one sign), nearest to the real weights."""
+        high, leak = self.spec.threshold.maximum, self.spec.leak.maximum
+        limit = np.where(wiring.decay == 0, min(high, leak), high)
+        there = None if split else listens(wiring, False)[0]
+        return binarised(wiring.weights, wiring.threshold, wiring.strict, limit, there)
+
+    def fits(self, wiring: Wiring, integers: Integers, choices: Choices) -> bool:
+        """Say whether there is a place for everything."""
+        return isinstance(self.spread(wiring, choices), Spread)
+
+    def plan(self, wiring: Wiring, integers: Integers, choices: Choices) -> Plan:
+        """Place ``integers``, and list what the host sends.
+
+        Raises
+        ------
+        UserError
+            They have no place.
+        """
+        found = self.spread(wiring, choices)
+        if isinstance(found, NoRoom):
+            asked = "always" if choices.split else "never"
+            raise UserError(f"row_pairs={asked!r}: {found}", "leave row_pairs at 'auto'")
+        made, cores = found.made, self.chips * CORES
+        bias = bias_rows(integers.bias, made, choices.split)
+        values = np.concatenate([self._values(integers, found), *(v[None] for v in bias.values)])
+        rows = [*made.rows, *bias.rows]
+        used = values.any(axis=1) | np.isin([r.source for r in rows], _learning(wiring))
+        layout = self._layout(wiring, integers, made, rows, values, used, bias, choices)
+        at = np.array([row.core * ROWS + row.row for row in rows], np.int64)
+        packed = np.zeros((self.rows, NEURONS // 8), np.uint8)
+        packed[at] = _packed(values, choices.split)
+        contents = Contents(
+            packed, made.routes, *_flags(at[used], layout["row_sign"], cores),
+            np.full(cores, int(choices.split)), _fields(integers, made, self.spec),
+            np.zeros(cores, np.int64),
+        )  # fmt: skip
+        return Plan(contents, layout, made, bias.realised)
+
+    def _values(self, integers: Integers, found: Spread) -> np.ndarray:
+        """Return what the rows of sources add to the neurons of their cores, int8 ``[n, 512]``."""
+        if self._known is None or self._known[:2] != (id(integers.weights), id(found)):
+            values = _row_values(integers.weights, found.made)
+            # The key holds as long as what it names: both are kept.
+            self._known = (id(integers.weights), id(found), values, integers.weights, found)
+        return self._known[2]
+
+    def _layout(
+        self, wiring: Wiring, integers: Integers, made: Allotment, rows: list[Row],
+        values: np.ndarray, used: np.ndarray, bias: BiasRows, choices: Choices,
+    ) -> dict[str, np.ndarray]:  # fmt: skip
+        driven = [i for i, row in enumerate(made.rows) if row.source < wiring.inputs and used[i]]
+        balance = values.sum(axis=1, dtype=np.int64)[driven]
+        sent = slots(
+            wiring, [made.rows[i] for i in driven], balance, bias, choices.order,
+            bool(integers.leak.any()),
+        )  # fmt: skip
+        source = np.full(self.rows, _NOBODY, np.int64)
+        sign = np.zeros(self.rows, np.int64)
+        for row in rows:
+            source[row.core * ROWS + row.row] = row.source
+            sign[row.core * ROWS + row.row] = row.sign
+        return sent | {
+            "lift": np.zeros_like(integers.threshold),
+            "scale": integers.scale,
+            "address": made.first,
+            "copy": made.second,
+            "row_source": source,
+            "row_sign": sign,
+        }
+
+    def resources(self, wiring: Wiring, made: Plan) -> list[Resource]:
+        """Return what a placed network takes of the cores; rows are those of the fullest core."""
+        allotted: Allotment = made.placement
+        cores = allotted.neuron.size // NEURONS
+        level = np.array([np.searchsorted((NEURONS, NEURONS + L1_ROWS), r.row, "right")
+                          for r in allotted.rows], np.int64)  # fmt: skip
+        remote = np.array([r.source >= wiring.inputs for r in allotted.rows], bool)
+        taken = (made.layout["row_source"] != _NOBODY).reshape(cores, ROWS)
+        places = int((allotted.neuron >= 0).sum())
+        held = int(np.unpackbits(made.contents.rows).sum())
+        found = [
+            Resource("neurons", places, self.spec.neurons),
+            Resource("second copies", places - wiring.neurons, self.spec.neurons - wiring.neurons),
+            Resource("rows", int(taken.sum(axis=1).max()), ROWS),
+            Resource("synapses", held, self.spec.synapses),
+            Resource("cores", len(allotted.free), cores),
+        ]
+        routed = [
+            Resource("L1 rows", int((remote & (level == 1)).sum()), cores * L1_ROWS),
+            Resource("L2 rows", len(allotted.packets), self.chips * L2_ROWS),
+        ]
+        return [*found, *(resource for resource in routed if resource.used)]
+
+
+def _learning(wiring: Wiring) -> np.ndarray:
+    return np.flatnonzero(wiring.plastic.any(axis=1))
+
+
+def _row_values(weights: np.ndarray, made: Allotment) -> np.ndarray:
+    source = np.array([row.source for row in made.rows], np.int64)
+    core = np.array([row.core for row in made.rows], np.int64)
+    sign = np.array([row.sign for row in made.rows], np.int64)
+    values = np.zeros((source.size, NEURONS), np.int8)
+    for c in np.unique(core):
+        here = np.flatnonzero(core == c)
+        who = made.neuron[c * NEURONS : (c + 1) * NEURONS]
+        wide = np.where(who >= 0, weights[source[here]][:, who], 0)
+        one = sign[here, None]
+        values[here] = np.where((one == 0) | (wide * one > 0), wide, 0)
+    return values
+
+
+def _packed(values: np.ndarray, split: bool) -> np.ndarray:
+    bits = values != 0 if split else values > 0
+    return np.packbits(bits, axis=1, bitorder="little")
+
+
+def _flags(used: np.ndarray, sign: np.ndarray, cores: int) -> tuple[np.ndarray, np.ndarray]:
+    connected = np.zeros(cores * ROWS, np.uint8)
+    connected[used] = 1
+    inhibitory = (sign < 0).astype(np.uint8)
+    return connected.reshape(cores, ROWS), inhibitory.reshape(cores, ROWS)
+
+
+def _fields(integers: Integers, made: Allotment, spec: ChipSpec) -> dict[str, np.ndarray]:
+    there = made.neuron >= 0
+
+    def at(values: np.ndarray, rest: int) -> np.ndarray:
+        return np.where(there, values[made.neuron], rest)
+
+    return {
+        "core": at(integers.start, 0),
+        "thr": at(integers.threshold, spec.threshold.maximum),
+        "leak_str": at(integers.leak, 0),
+        "neur_disable": (~there).astype(np.int64),
+    }

@@ -1,0 +1,31 @@
+"""Whether a network has a place on so many chips, asked before anything is quantised."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nm_backends.crossbar.wiring import wire
+from nm_morphic.allot import NoRoom
+from nm_morphic.spec import CORES, NEURONS
+from nm_morphic.spread import Spread, placed
+
+if TYPE_CHECKING:
+    from nm_backends.chip import ChipSpec
+    from nm_backends.network import Network
+
+__all__ = ["obstacle"]
+
+
+def obstacle(network: Network, spec: ChipSpec) -> NoRoom | None:
+    """Return what keeps a network from the cores; None where it fits, or is too large anyway."""
+    chips = spec.neurons // (CORES * NEURONS)
+    if not 0 < sum(p.size for p in network.neurons) <= spec.neurons:
+        return None
+    wiring = wire(network)
+    reasons = []
+    for split in (True, False):
+        found = placed(wiring, split, -1, chips)
+        if isinstance(found, Spread):
+            return None
+        reasons.append(found)
+    return reasons[-1]

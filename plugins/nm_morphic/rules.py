@@ -1,0 +1,42 @@
+"""MorphIC's rules: those of all crossbar chips under its own codes, and its own."""
+
+# ruff: noqa: D401 - the first line of a rule says what is wrong
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from nm_backends.crossbar.rules import LOOPS, SHARED, bind, too_many_rows
+
+if TYPE_CHECKING:
+    from nm_backends.chip import ChipSpec
+    from nm_backends.network import Network
+
+__all__ = ["BY_NAME", "RULES"]
+
+
+def no_place(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
+    """The network cannot be spread over the cores.
+
+    A core has 1,024 rows: one for each of its neurons, at most 256 (L1) for neurons of other cores
+    of its chip and 256 (L2) for neurons of other chips, and what is left for inputs and biases. A
+    neuron drives the same L1 row of all cores of its chip, and one L2 row of one other chip; for
+    more chips, and for weights of both signs where rows have one sign, it is stored several times.
+    Use fewer inputs or neurons per layer, or more chips (``chips="auto"``).
+    """
+    from nm_morphic.room import obstacle
+
+    found = obstacle(network, spec)
+    if found is not None:
+        yield {
+            "message": f"no place on {spec.neurons // 512} cores: {found}",
+            "node": max(network.neurons, key=lambda p: p.size).name,
+            "found": f"{found.needed:,} {found.what}",
+            "limit": f"{found.limit:,}",
+            "source": spec.sources[0],
+            "hint": "fewer inputs or neurons per layer, or more chips: chips='auto'",
+        }
+
+
+BY_NAME = bind("MORPH", (*((s, no_place if f is too_many_rows else f) for s, f in SHARED), *LOOPS))
+RULES = tuple(BY_NAME.values())

@@ -1,0 +1,121 @@
+"""Which neuron goes to which core of which chip: as few cores as possible, then little traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import scipy.sparse as sp
+
+from nm_backends.crossbar.wiring import Wiring
+from nm_backends.partition import cut
+from nm_morphic.allot import Allotment, NoRoom, allot
+from nm_morphic.spec import CORES, L1_ROWS, L2_ROWS, NEURONS, ROWS
+from nm_morphic.wanted import classes, listens, signs_of, wanted
+
+__all__ = ["Spread", "mesh_columns", "placed"]
+
+
+def mesh_columns(chips: int) -> int:
+    """Return how many chips a row of the mesh has, so that it is about as wide as high."""
+    return max(c for c in range(1, int(chips**0.5) + 1) if chips % c == 0) if chips > 3 else chips
+
+
+class Spread:
+    """A network on the cores of a mesh.
+
+    Parameters
+    ----------
+    wiring
+        The network. Rows are given by the signs of its real weights, so that whatever integers
+        these become has a place.
+    split
+        Whether rows have one sign.
+    first
+        The sign that is to be heard first; 0: none.
+    chips
+        In the mesh.
+    """
+
+    def __init__(self, wiring: Wiring, split: bool, first: int, chips: int) -> None:
+        self.signs = signs_of(split, first)
+        by_neuron = listens(wiring, split, first)
+        spare = _bias_rows(wiring, split)
+        failure = NoRoom("cores", chips * CORES + 1, chips * CORES)
+        for core in _cuts(wiring, split, by_neuron, chips, spare):
+            try:
+                self.core = core
+                self.made = _allotted(by_neuron, core, wiring, self.signs, chips, first == 0, spare)
+                return
+            except NoRoom as found:
+                failure = found
+        raise failure
+
+
+def _allotted(
+    by_neuron: np.ndarray, core: np.ndarray, wiring: Wiring, signs: tuple[int, ...], chips: int,
+    ascending: bool, spare: int,
+) -> Allotment:  # fmt: skip
+    needs = wanted(by_neuron, core, chips * CORES)
+    made = allot(needs, core, wiring.inputs, signs, chips, mesh_columns(chips), ascending)
+    for rows in made.free.values():
+        if len(rows) < spare:
+            raise NoRoom("rows of a core", ROWS - len(rows) + spare, ROWS)
+    return made
+
+
+def _bias_rows(wiring: Wiring, split: bool) -> int:
+    """Return how many rows of a core biases need at least."""
+    signs = int((wiring.bias < 0).any()) + int((wiring.bias > 0).any())
+    return signs if split else min(signs, 1)
+
+
+def _cuts(
+    wiring: Wiring, split: bool, by_neuron: np.ndarray, chips: int, spare: int
+) -> Iterator[np.ndarray]:
+    """Yield ways to cut the network into cores, that with the fewest cores first."""
+    groups, total = classes(wiring, split), chips * CORES
+    for extra in range(total):
+        core, used = np.zeros(wiring.neurons, np.int64), 0
+        for group in groups:
+            label = _cut_group(wiring, by_neuron, group, total, spare, extra)
+            if label is None:
+                return
+            core[group] = used + label
+            used += int(label.max(initial=-1)) + 1
+        if used > total:
+            return
+        yield core
+
+
+def _cut_group(
+    wiring: Wiring, by_neuron: np.ndarray, group: np.ndarray, total: int, spare: int, extra: int
+) -> np.ndarray | None:
+    """Cut neurons that may share a core into as few cores as their rows allow, and ``extra``."""
+    mine, inputs = by_neuron[:, :, group], wiring.inputs
+    outside = np.ones(wiring.neurons, bool)
+
+    def fits(which: np.ndarray) -> bool:
+        rows = mine[:, :, which].any(axis=2).sum(axis=0)
+        outside[:] = True
+        outside[group[which]] = False
+        remote = int(rows[inputs:][outside].sum())
+        most = L1_ROWS if total <= CORES else L1_ROWS + L2_ROWS
+        copies = np.maximum(
+            by_neuron[:, inputs + group[which]][:, :, group[which]].any(2).sum(0), 1
+        )
+        places = int(copies.sum())
+        needed = places + int(rows[:inputs].sum()) + remote + spare
+        return places <= NEURONS and remote <= most and needed <= ROWS
+
+    sources = sp.csr_array(mine.any(axis=0).astype(np.float64))
+    least = max(1, -(-group.size // NEURONS)) + extra
+    return cut(sources, np.ones(sources.shape[0]), fits, least, total)
+
+
+def placed(wiring: Wiring, split: bool, first: int, chips: int) -> Spread | NoRoom:
+    """Return a network on its cores, or why that cannot be."""
+    try:
+        return Spread(wiring, split, first, chips)
+    except NoRoom as found:
+        return found
