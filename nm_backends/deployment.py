@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nm_backends.program import Program, Resource
     from nm_backends.result import Estimate
-    from nm_backends.rules import Report
+    from nm_backends.rules import Diagnostic, Report
     from nm_backends.system.program import System
 
 __all__ = ["Deployment", "DeploymentReport"]
@@ -163,6 +163,17 @@ class DeploymentReport:
         """Whether the model runs on one of the chips at least."""
         return any(chip.ok for chip in self.chips.values())
 
+    @property
+    def common(self) -> list[Diagnostic]:
+        """Warnings about the model that are the same on all chips."""
+        first, *others = [chip.report.warnings for chip in self.chips.values()] or [[]]
+        return [one for one in first if all(one in other for other in others)] if others else []
+
+    def warnings_of(self, chip: Deployment) -> list[Diagnostic]:
+        """Return the warnings about a model on one chip that are not `common`."""
+        common = self.common
+        return [one for one in chip.report.warnings if one not in common]
+
     def __getitem__(self, chip: str) -> Deployment:
         return self.chips[chip]
 
@@ -189,8 +200,9 @@ class DeploymentReport:
         from nm_backends.tables import table
 
         lines = [f"{self.source}: {self.samples:,} samples", "", *table(head(self), rows(self))]
+        lines += ["", *map(str, self.common)] if self.common else []
         for chip in self.chips.values():
-            found = chip.report.warnings if chip.ok else list(chip.report)
+            found = self.warnings_of(chip) if chip.ok else list(chip.report)
             lines += ["", *map(str, found)] if found else []
             lines += [] if chip.ok else [chip.stopped or str(chip.report).splitlines()[-1]]
         return "\n".join(lines)

@@ -41,7 +41,7 @@ def rows(report: DeploymentReport, *, brief: bool = False) -> list[tuple[str, ..
         found.append(("fits", "", *(_verdict(chip) for chip in chips)))
         found.append(("chips needed", "", *(_count(chip.chips_needed) for chip in chips)))
     if not brief:
-        found.append(("warnings", "", *(_warnings(chip) for chip in chips)))
+        found.append(("warnings", "", *(_warnings(report, chip) for chip in chips)))
     if report.accuracy is not None:
         found.append(("accuracy", f"{report.accuracy:.1%}", *(_share(c.accuracy) for c in chips)))
     lines = [*([] if brief else _nearness(report, fit)), *_resources(fit)]
@@ -57,9 +57,16 @@ def _verdict(chip: Deployment) -> str:
     return "yes" if chip.ok else "no: " + " ".join(chip.refused_by)
 
 
-def _warnings(chip: Deployment) -> str:
-    codes = sorted({finding.code for finding in chip.report.warnings})
-    return " ".join(codes) if len(codes) < 3 else f"{codes[0]} and {len(codes) - 1} more"
+def _warnings(report: DeploymentReport, chip: Deployment) -> str:
+    """Return the codes of warnings, those of the chip first."""
+    codes = sorted({one.code for one in report.warnings_of(chip)}, key=_of_the_core)
+    if not codes:
+        return "none"
+    return " ".join(codes) if len(codes) < 4 else f"{' '.join(codes[:2])} and {len(codes) - 2} more"
+
+
+def _of_the_core(code: str) -> tuple[bool, str]:
+    return code.startswith("NMB"), code
 
 
 def _count(value: int | None) -> str:

@@ -62,7 +62,8 @@ def draw_pareto(axes: Any, report: DeploymentReport, cost: str, unit: str) -> No
         axes.plot(*zip(*front, strict=True), color="0.7", drawstyle="steps-post")
     for chip, (x, y) in zip(known, points, strict=True):
         axes.scatter(x, y, s=60, zorder=3, color=f"C{ran.index(chip)}")
-        text = f"{chip.chip}\n({getattr(chip, cost).status})"
+        several = f" x {chip.chips_needed}" if (chip.chips_needed or 1) > 1 else ""
+        text = f"{chip.chip}{several}\n({getattr(chip, cost).status})"
         axes.annotate(text, (x, y), (0, -8), textcoords="offset points", va="top", ha="center")
     _floor(axes, report, ran)
     axes.set_xscale("log")

@@ -59,6 +59,7 @@ def compare_command(
     if plot:
         check_output(plot, model, spikes, calibrate)
     source = read_spikes(spikes) if spikes else None
+    typical = read_spikes(calibrate).spikes if calibrate else None
     with naming(spikes or model):
         report = compare(
             model,
@@ -66,7 +67,7 @@ def compare_command(
             source and source.labels,
             chips or None,
             discretisation,
-            calibrate=read_spikes(calibrate).spikes if calibrate else None,
+            calibrate=typical,
             progress=False if as_json else None,
         )
     if plot and report.fits_somewhere:
@@ -75,6 +76,10 @@ def compare_command(
         echo_json(report.to_dict())
     else:
         print_comparison(report)
+        if spikes and not calibrate:
+            click.echo("compiled without calibration: give typical input, --calibrate SPIKES.npz")
+        if any(map(report.warnings_of, report.chips.values())):
+            click.echo(f"warnings in full: nmb check {model} --chip NAME; nmb explain CODE; --json")
         if plot and report.fits_somewhere:
             click.echo(f"written: {plot}")
     raise click.exceptions.Exit(0 if report.fits_somewhere else 1)
@@ -83,12 +88,15 @@ def compare_command(
 def print_comparison(report: DeploymentReport, title: str = "", *, brief: bool = False) -> None:
     """Print findings of chips that the model does not fit, the table, and where costs come from."""
     from nm_backends.deployment_table import head, rows
+    from nm_backends.rules import Report
 
     for chip in report.chips.values():
         if chip.program is None:
             echo_report(chip.report)
         elif chip.stopped:
             click.secho(f"{chip.chip}: {chip.stopped}", fg="red")
+    if report.common:
+        echo_report(Report(None, report.source, report.common))
     first, *columns = head(report)
     title = title or f"{report.source}: {report.samples:,} samples"
     echo_table((first, *(f">{name}" for name in columns)), rows(report, brief=brief), title)

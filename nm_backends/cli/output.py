@@ -101,7 +101,7 @@ def echo_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: 
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     # A file or a pipe has no width: do not wrap for it.
-    console = Console(width=None if sys.stdout.isatty() else 160, markup=False, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 250, markup=False, highlight=False)
     console.print(table)
 
 
