@@ -176,10 +176,10 @@ def test_no_picture_without_runs_or_without_matplotlib(found, tmp_path, monkeypa
         found.plot(tmp_path / "p.png")
 
 
-def test_warnings_of_the_model_stand_once_and_those_of_chips_with_them(comparison):
-    common = comparison.common
-    for chip in comparison.chips.values():
-        own = comparison.warnings_of(chip)
+def test_warnings_of_the_model_stand_once_and_those_of_chips_with_them(found):
+    common = found.common
+    for chip in found.chips.values():
+        own = found.warnings_of(chip)
         assert [d for d in chip.report.warnings if d in common or d in own] == chip.report.warnings
         assert not any(d in own for d in common)
     assert all(d.code.startswith("NMB") for d in common)
