@@ -12,9 +12,20 @@ LEAK = {"odin": 0x7F, "tinyodin": 0x1FF}
 
 def check(chip, folder):
     """Return everything that is wrong with an export, as a list of texts."""
-    return {"odin": check_odin, "tinyodin": check_tinyodin, "reckon": check_reckon}[chip](
-        Path(folder)
-    )
+    return checks()[chip](Path(folder))
+
+
+def checks():
+    """Return chip to the function that checks its exports."""
+    from image_checker_others import check_morphic, check_spoon
+
+    return {
+        "morphic": check_morphic,
+        "odin": check_odin,
+        "reckon": check_reckon,
+        "spoon": check_spoon,
+        "tinyodin": check_tinyodin,
+    }
 
 
 # Files --------------------------------------------------------------------------------------------
