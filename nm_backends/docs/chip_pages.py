@@ -48,7 +48,7 @@ def chip_page(name: str) -> str:
         f"# {name}\n\n{escaped(spec.summary)}.\n",
         _written(entry),
         f"## Facts and limits\n\n{_facts(spec)}\n{_notes(spec)}",
-        f"## How NIR nodes are mapped\n\n{_NODES.format(chip=name)}{node_table(name)}",
+        f"## How NIR nodes are mapped\n\n{node_table(name)}",
         f"## Clock, energy, area\n\n{_quantities(spec)}",
         _assumed(name, backend),
         _unsupported(entry),
@@ -68,12 +68,6 @@ def rules_for(name: str) -> list[Rule]:
     return [*chip_rules(name), *(r for r in rules_of(name) if r.code not in everywhere)]
 
 
-_NODES = """\
-What `nmb check` says of a network of four neurons with this one node in it (`--chip {chip}`); every
-other thing about the network is as simple as it can be. Weights of any pattern (Conv, pools, Scale,
-Flatten) become synapses one by one.
-
-"""
 _RULES = """\
 Out of the code: `nmb explain CODE` prints the same text. Rules for every chip stand on
 [a page of their own](../rules.md).
@@ -106,6 +100,8 @@ def _facts(spec: ChipSpec) -> str:
 
 
 def _format(form: IntFormat) -> str:
+    if form.minimum == form.maximum:
+        return "none"
     return f"{form.bits} bits, {form.minimum} to {form.maximum}"
 
 

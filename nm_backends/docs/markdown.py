@@ -42,6 +42,6 @@ def figure(quantity: Quantity) -> str:
     if unit == "W/Hz":
         return f"{value * 1e12:g} uW/MHz"
     if unit not in ("s", "J", "W", "Hz"):
-        return f"{value:g} {unit}"
+        return f"{value:g} {unit}" if unit != "1" else f"{value:g}"
     factor, prefix = next((f for f in _PREFIXES if abs(value) >= f[0]), (1e-12, "p"))
     return f"{value / factor:.4g} {prefix}{unit}"
