@@ -16,10 +16,19 @@ from nm_backends.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from nm_backends.chip import Backend
-    from nm_backends.program import Program
+    from nm_backends.program import CompileOptions, Program
     from nm_backends.system.program import System
 
-__all__ = ["Assumption", "assume", "assumptions_of", "backend_of", "choice", "describe", "made"]
+__all__ = [
+    "Assumption",
+    "assume",
+    "assumptions_of",
+    "backend_for",
+    "backend_of",
+    "choice",
+    "describe",
+    "made",
+]
 
 
 @dataclass(frozen=True)
@@ -120,8 +129,28 @@ def _assumed(backend: Any, given: tuple[tuple[str, Any], ...]) -> Backend:
 
 
 def backend_of(program: Program | System) -> Backend:
-    """Return the backend of a program's chip, under the assumptions that it was compiled with."""
+    """Return the backend of a program's chip, under the assumptions that it was compiled with.
+
+    Or of its mesh of chips (`nm_backends.mesh`).
+    """
+    return backend_for(program.chip, program.options)
+
+
+def backend_for(chip: str, options: CompileOptions) -> Backend:
+    """Return the backend of a chip under the assumptions of ``options``, or of that many chips."""
     from nm_backends.registry import get_backend
 
-    given = getattr(program.options, "assumptions", {})  # of what is not yet known to be a program
-    return assume(get_backend(program.chip), given)
+    given = getattr(options, "assumptions", {})  # of what is not yet known to be a program
+    backend: Any = assume(get_backend(chip), given)
+    chips = getattr(options, "chips", 1)
+    if chips == 1:
+        return cast("Backend", backend)
+    sizes = getattr(backend, "mesh_sizes", ())
+    if chips not in sizes:
+        raise UserError(
+            f"options.chips: {chips} chips of {chip} make no mesh",
+            f"{', '.join(map(str, sizes[:12]))}..."
+            if sizes
+            else "compile(chips=...) cuts networks",
+        )
+    return cast("Backend", backend.meshed(chips))

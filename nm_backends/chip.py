@@ -205,6 +205,8 @@ class Backend(Protocol):
     ``assumptions``, ``assuming(assumptions) -> Backend``
         What is taken for granted about the chip where nothing is published: a frozen dataclass of
         `nm_backends.assumptions.choice` fields; and the backend under others (the same dataclass).
+    ``meshed(chips) -> Backend``, ``mesh_sizes``, ``chips``
+        For chips that route spikes among themselves, see `nm_backends.mesh`.
     ``recognises(arrays) -> bool``
         Whether a trace that has no ``meta`` but these arrays (a set of names) is one of this chip,
         for ``nmb verify``.

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
-from nm_backends.assumptions import assume, assumptions_of, backend_of
+from nm_backends.assumptions import assumptions_of, backend_for, backend_of
 from nm_backends.errors import UserError
 from nm_backends.first_order import first_order
 from nm_backends.fit_rules import one_state
 from nm_backends.frontends import as_sample, lower_any
+from nm_backends.mesh import asked, is_meshed, smallest_mesh
 from nm_backends.network import Network
 from nm_backends.program import CompileOptions, Program
-from nm_backends.registry import get_backend, rules_of
 from nm_backends.rules import CompileError, Report
 from nm_backends.typical import judge, typical_input
 
@@ -64,7 +64,9 @@ def check(
         When ``spikes`` or ``calibrate`` do not belong to the model.
     """
     sample = as_sample(spikes, calibrate) if sample is None else sample
-    network, report, _ = _checked(model, chip, discretisation, sample, assumptions or {})
+    network, report, _ = _checked(
+        model, chip, discretisation, sample, CompileOptions(assumptions=assumptions or {})
+    )
     if spikes is None or network is None or not report.ok:
         return report
     try:
@@ -143,6 +145,7 @@ def compile_model(
         None: one chip. A number: the network is cut over so many chips of this kind at most.
         ``"auto"``: over as few as possible, if it does not fit one. ``"time"``: likewise, but a
         single chip is all of them in turn, programmed anew after each part (feed-forward networks).
+        Chips that route spikes among themselves become one mesh and have one program.
     targets
         The label of each calibration sample ``[batch]`` (a dataset brings its own): the fit report
         then has the accuracy of the model and of the chip on them. They decide nothing.
@@ -168,7 +171,10 @@ def compile_model(
     chosen = options or CompileOptions()
     if assumptions:
         chosen = replace(chosen, assumptions={**chosen.assumptions, **assumptions})
-    network, report, backend = _checked(model, chip, discretisation, sample, chosen.assumptions)
+    network, report, backend = _checked(model, chip, discretisation, sample, chosen)
+    if network is not None and chips is not None and is_meshed(backend):
+        backend = smallest_mesh(network, report, backend, chips)
+        chosen, chips = replace(chosen, chips=backend.chips), None
     several = isinstance(chips, int) and chips > 1
     if network is None or not (report.ok or several or isinstance(chips, str)):
         raise CompileError(report)
@@ -193,7 +199,7 @@ def _fitted(network: Network, backend: Backend, report: Report, given: Prepared 
     if network.asked is None or given is None:
         return network
     better, found = first_order(network.asked, backend.spec, given)
-    if not _asked(better, backend).ok and report.ok:
+    if not asked(better, backend).ok and report.ok:
         return network  # the input leads out of what the chip can do
     _update(report, Report(diagnostics=found))
     return better
@@ -235,26 +241,17 @@ def _checked(
     chip: str,
     discretisation: Discretisation | None,
     sample: Any,
-    assumed: Mapping[str, Any],
+    options: CompileOptions,
 ) -> tuple[Network | None, Report, Backend]:
     """Lower a model and ask all rules of the chip, and those that plugins add."""
-    backend = assume(get_backend(chip), assumed)
+    backend = backend_for(chip, options)
     network, lowered = lower_any(model, discretisation, sample)
     held = assumptions_of(backend)
     report = replace(lowered, chip=chip, diagnostics=list(lowered.diagnostics), assumptions=held)
     if network is not None:
         network, fitted = first_order(network.model, backend.spec)
-        report.extend([*_asked(network, backend).diagnostics, *fitted])
+        report.extend([*asked(network, backend).diagnostics, *fitted])
     return network, report, backend
-
-
-def _asked(network: Network, backend: Backend) -> Report:
-    """Ask all rules of a chip, and those that plugins add, about a network."""
-    report = Report(backend.spec.name)
-    for rule in (*backend.rules, *rules_of(backend.spec.name)):
-        if rule.check is not None:
-            report.extend(rule.check(network, backend.spec))
-    return report
 
 
 def _update(report: Report, measured: Report) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from nm_backends import event_files
 from nm_backends.artifact import ArtifactError, check_program, spec_fingerprint
+from nm_backends.conforms import conforms
 from nm_backends.container import load_json
 from nm_backends.errors import UserError
 from nm_backends.export_readme import readme
@@ -215,12 +216,20 @@ def _write_manifest(folder: Path, names: list[str], program: Program, backend: B
         "version": VERSION,
         "nm_backends": __version__,
         "chip": program.chip,
+        **_under(program),
         "spec": spec_fingerprint(backend.spec),
         "source": Path(program.network.source).name,  # a lab needs no paths of ours
         "outputs": program.network.outputs,
         "files": {name: _entry(folder / name) for name in names},
     }
     _write(folder / MANIFEST, [json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"])
+
+
+def _under(program: Program) -> dict[str, Any]:
+    """Return what about the chip is not the default."""
+    options = program.options
+    found = {"chips": options.chips} if options.chips > 1 else {}
+    return found | ({"assumptions": dict(options.assumptions)} if options.assumptions else {})
 
 
 def _entry(path: Path) -> dict[str, Any]:
@@ -379,11 +388,16 @@ def _text(folder: Path, manifest: dict[str, Any], name: str) -> str:
 
 
 def _backend_of(folder: Path, manifest: dict[str, Any]) -> Backend:
+    from nm_backends.assumptions import backend_for
     from nm_backends.errors import UserError
-    from nm_backends.registry import get_backend
+    from nm_backends.program import CompileOptions
 
+    chips, given = manifest.get("chips", 1), manifest.get("assumptions", {})
+    if not isinstance(chips, int) or not conforms(given, dict[str, bool | int | float | str]):
+        raise ArtifactError(f"{folder}: the manifest's chips or assumptions are none")
     try:
-        backend = get_backend(str(manifest.get("chip")))
+        options = CompileOptions(chips=chips, assumptions=given)
+        backend = backend_for(str(manifest.get("chip")), options)
     except UserError as error:
         raise ArtifactError(f"{folder}: {error}", error.hint) from error
     if manifest.get("spec") != spec_fingerprint(backend.spec):

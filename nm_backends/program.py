@@ -57,6 +57,9 @@ class CompileOptions:
     vote_steps
         Where a chip votes for a label itself (ReckOn): in how many steps at the end of a sample, 0
         in all. None: in all steps where membranes are read, in the last where spikes are counted.
+    chips
+        In the mesh, of chips that route spikes among themselves; ``compile(chips=...)`` finds the
+        least number.
     assumptions
         What is assumed about the chip instead of the defaults (``nmb chips NAME --assumptions``).
     """
@@ -68,6 +71,7 @@ class CompileOptions:
     learn: tuple[str, ...] = ()
     vote_steps: int | None = None
     share_rows: Literal["auto", "never", "always"] = "auto"
+    chips: int = 1
     assumptions: MappingOf[str, bool | int | float | str] = field(default_factory=dict)
 
 

@@ -132,23 +132,35 @@ def binarised(
     these are worth their mean size, and it is least for the ``k`` with the largest square of their
     sum over ``k``.
     """
-    size = np.abs(weights)
-    if there is None:
-        ranked = -np.sort(-size, axis=0)
-        total, kept = np.cumsum(ranked, axis=0), np.arange(1, len(size) + 1)[:, None]
-        best = np.argmax(total**2 / kept * (1 + _TIE * kept), axis=0) if len(size) else 0
-        least = ranked[best, np.arange(ranked.shape[1])] if len(size) else np.zeros(size.shape[1])
-        there = (size >= least) & (size > 0)
-    count = np.maximum(there.sum(axis=0), 1)
-    worth = np.where(there, size, 0.0).sum(axis=0) / count
-    largest = np.where(there, size, 0.0).max(axis=0, initial=0.0)
-    smallest = np.where(there, size, np.inf).min(axis=0, initial=np.inf)
-    worth = np.where(largest - smallest <= _TIE * largest, largest, worth)
+    rows = weights.any(axis=1) if there is None else there.any(axis=1)
+    some = weights[rows]
+    there = _largest(np.abs(some)) if there is None else there[rows]
+    worth = _worth(np.where(there, np.abs(some), 0.0), there)
     top = _highest(threshold, strict, limit)
     scale = np.minimum(np.divide(1.0, worth, out=top.copy(), where=worth > 0), top)
-    by_turns = np.where(np.cumsum(there & (weights == 0), axis=0) % 2 == 1, 1, -1)
-    signs = np.where(weights == 0, by_turns, np.sign(weights))
-    return Quantized(np.where(there, signs, 0).astype(np.int64), scale)
+    by_turns = np.where(np.cumsum(there & (some == 0), axis=0) % 2 == 1, 1, -1)
+    integers = np.zeros(weights.shape, np.int64)
+    integers[rows] = np.where(there, np.where(some == 0, by_turns, np.sign(some)), 0)
+    return Quantized(integers, scale)
+
+
+def _largest(size: np.ndarray) -> np.ndarray:
+    """Say which sizes stay, see `binarised`."""
+    if not len(size):
+        return size > 0
+    ranked = -np.sort(-size, axis=0)
+    total, kept = np.cumsum(ranked, axis=0), np.arange(1, len(size) + 1)[:, None]
+    best = np.argmax(total**2 / kept * (1 + _TIE * kept), axis=0)
+    least = np.take_along_axis(ranked, best[None], axis=0)
+    return np.asarray((size >= least) & (size > 0))
+
+
+def _worth(size: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Return the mean size of each neuron's weights, without rounding where all are the same."""
+    mean = size.sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+    largest = size.max(axis=0, initial=0.0)
+    smallest = np.where(there, size, np.inf).min(axis=0, initial=np.inf)
+    return np.asarray(np.where(largest - smallest <= _TIE * largest, largest, mean))
 
 
 def _filling(weights: np.ndarray, form: IntFormat) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from nm_morphic import cost
 from nm_morphic.assumptions import Assumptions
 from nm_morphic.mapping import chip_of
 from nm_morphic.rules import RULES
+from nm_morphic.spread import MESH_SIZES
 from nm_morphic.stream import Stream
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class MorphicBackend(CrossbarBackend):
     """
 
     drivings = ("idle",)
+    mesh_sizes = MESH_SIZES
 
     def __init__(self, assumptions: Assumptions | None = None, chips: int = 1) -> None:
         self.assumptions, self.chips = assumptions or Assumptions(), chips
@@ -50,15 +52,24 @@ class MorphicBackend(CrossbarBackend):
 
     def assuming(self, assumptions: Assumptions) -> MorphicBackend:
         """Return the backend under other assumptions."""
-        return MorphicBackend(assumptions, self.chips)
+        return _backend(assumptions, self.chips)
 
     def restore_stream(self, image: Image, neurons: Sequence[int]) -> list[Transaction]:
         """Return the transactions that give neurons their first state back."""
         return self._own_stream.restore_stream(image, neurons)
 
+    def meshed(self, chips: int) -> MorphicBackend:
+        """Return the backend of a mesh of so many chips."""
+        return _backend(self.assumptions, chips)
+
     def estimate(self, counters: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Return energy and latency at 0.8 V."""
         return cost.estimate(counters, self.chips)
+
+
+@lru_cache(maxsize=16)
+def _backend(assumptions: Assumptions, chips: int) -> MorphicBackend:
+    return MorphicBackend(assumptions, chips)
 
 
 BACKEND = MorphicBackend()

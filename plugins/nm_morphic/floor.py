@@ -43,9 +43,10 @@ class MorphicFloor:
 
     def spread(self, wiring: Wiring, choices: Choices) -> Spread | NoRoom:
         """Return the network on its cores, or why it has no place there."""
-        if self._spread is None or self._spread[0] is not wiring:
-            self._spread = (wiring, {})
-        known, key = self._spread[1], (choices.split, _FIRST.get(choices.order, 0))
+        held = self._spread
+        if held is None or held[0] is not wiring:
+            held = self._spread = (wiring, {})
+        known, key = held[1], (choices.split, _FIRST.get(choices.order, 0))
         if key not in known:
             known[key] = placed(wiring, *key, self.chips)
         return known[key]

@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nm_backends.crossbar.chip import CrossbarChip
+from nm_morphic.arrange import mesh_columns
 from nm_morphic.assumptions import Assumptions
 from nm_morphic.events import REFERENCE, TOGETHER
 from nm_morphic.floor import MorphicFloor
 from nm_morphic.image import pack, unpack
 from nm_morphic.rules import BY_NAME
 from nm_morphic.spec import spec_of
-from nm_morphic.spread import mesh_columns
 
 if TYPE_CHECKING:
     from nm_backends.eventcore.logs import BatchLog

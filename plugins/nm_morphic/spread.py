@@ -10,15 +10,15 @@ import scipy.sparse as sp
 from nm_backends.crossbar.wiring import Wiring
 from nm_backends.partition import cut
 from nm_morphic.allot import Allotment, NoRoom, allot
+from nm_morphic.arrange import arranged, mesh_columns
 from nm_morphic.spec import CORES, L1_ROWS, L2_ROWS, NEURONS, ROWS
 from nm_morphic.wanted import classes, listens, signs_of, wanted
 
-__all__ = ["Spread", "mesh_columns", "placed"]
+__all__ = ["MESH_SIZES", "Spread", "placed"]
 
 
-def mesh_columns(chips: int) -> int:
-    """Return how many chips a row of the mesh has, so that it is about as wide as high."""
-    return max(c for c in range(1, int(chips**0.5) + 1) if chips % c == 0) if chips > 3 else chips
+MESH_SIZES = (1, 2, 3, *(n for n in range(4, 65) if mesh_columns(n) ** 2 <= 2 * n))
+"""Numbers of chips that make a mesh about as wide as high."""
 
 
 class Spread:
@@ -85,6 +85,8 @@ def _cuts(
             used += int(label.max(initial=-1)) + 1
         if used > total:
             return
+        if used > CORES:
+            yield arranged(np.asarray(by_neuron[:, wiring.inputs :].any(axis=0)), core, chips)
         yield core
 
 
@@ -94,6 +96,7 @@ def _cut_group(
     """Cut neurons that may share a core into as few cores as their rows allow, and ``extra``."""
     mine, inputs = by_neuron[:, :, group], wiring.inputs
     outside = np.ones(wiring.neurons, bool)
+    copies = np.maximum(by_neuron[:, inputs + group].any(axis=2).sum(axis=0), 1)
 
     def fits(which: np.ndarray) -> bool:
         rows = mine[:, :, which].any(axis=2).sum(axis=0)
@@ -101,10 +104,7 @@ def _cut_group(
         outside[group[which]] = False
         remote = int(rows[inputs:][outside].sum())
         most = L1_ROWS if total <= CORES else L1_ROWS + L2_ROWS
-        copies = np.maximum(
-            by_neuron[:, inputs + group[which]][:, :, group[which]].any(2).sum(0), 1
-        )
-        places = int(copies.sum())
+        places = int(copies[which].sum())
         needed = places + int(rows[:inputs].sum()) + remote + spare
         return places <= NEURONS and remote <= most and needed <= ROWS
 
