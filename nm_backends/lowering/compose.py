@@ -133,9 +133,7 @@ class Composer:
         if node.kind == "Delay":
             return self._delayed(node, arriving)
         if node.kind not in LINEAR or node.kind == "Flatten":
-            return Signal(
-                {k: self._named(t, node) for k, t in arriving.terms.items()}, arriving.bias
-            )
+            return arriving  # another shape, no other numbers: a layer after it is still itself
         try:
             return self._transformed(node, arriving)
         except TooManySynapses as problem:
@@ -168,11 +166,6 @@ class Composer:
         self.report.add(
             E.too_large.at(message, node=node.name, found=f"{count:,}", limit=limit, hint=hint)
         )
-
-    def _named(self, term: Term, node: Node) -> Term:
-        if node.kind == "Port" or node.kind not in LINEAR:
-            return term
-        return Term(term.matrix, (*term.nodes, node.name))
 
     def _delayed(self, node: Node, arriving: Signal) -> Signal:
         steps = self._steps(node)

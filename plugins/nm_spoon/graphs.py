@@ -122,7 +122,7 @@ def _fire(shape: tuple[int, ...]) -> Any:
     import nir
 
     one = np.ones(shape, np.float32)
-    return nir.IF(r=one, v_threshold=one, v_reset=0 * one)
+    return nir.IF(r=one, v_threshold=one.copy(), v_reset=0 * one)
 
 
 def _integrators(size: int) -> Any:

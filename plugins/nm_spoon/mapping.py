@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["map_network"]
 
 _SAMPLES = 512  # of the calibration, that are looked at
-_RATES = (14, 20)  # hidden and output, where a layer learns and nobody says
+_RATES = (7, 13)  # hidden and output, where a layer learns and nobody says
 _SEED = 0xACE1
 
 
