@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nm_backends.rules import CompileError as CompileError
     from nm_backends.rules import Report as Report
     from nm_backends.run import reference as reference
+    from nm_backends.study.running import sweep as sweep
     from nm_backends.system.program import System as System
     from nm_backends.timestep import rebin as rebin
 
@@ -58,6 +59,7 @@ _HOME = {
     "rebin": "timestep",
     "reference": "run",
     "search_dt": "dt_search",
+    "sweep": "study.running",
     "to_nir": "frontends",
 }
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nm_backends.rules import Report
     from nm_backends.system.program import System
 
-__all__ = ["compare", "deployment_report"]
+__all__ = ["Batch", "accuracy", "compare", "deployment_report", "measured"]
 
 Batch = tuple[Any, "np.ndarray | None"]
 
@@ -186,7 +186,7 @@ class _Comparison:
         floats = [reference(self.network, spikes) for spikes, _ in self.batches]
         found = {name: self._deployed(name, floats) for name in dict.fromkeys(names)}
         total = sum(len(result.prediction) for result in floats)
-        return DeploymentReport(self.network.source, total, self._accuracy(floats), found)
+        return DeploymentReport(self.network.source, total, accuracy(floats, self.batches), found)
 
     def _deployed(self, chip: str, floats: list[Result]) -> Deployment:
         """Compile for one chip and run everything."""
@@ -199,7 +199,9 @@ class _Comparison:
             except CompileError as refused:
                 return Deployment(chip, refused.report)
             try:
-                return self._measured(program, floats, advance)
+                if not floats:
+                    return Deployment(program.chip, program.report, program)
+                return measured(program, self.batches, floats, progress=advance)
             except UserError as error:  # the float run took the spikes: the chip never came to rest
                 return Deployment(chip, program.report, program, stopped=str(error))
 
@@ -219,45 +221,73 @@ class _Comparison:
                 raise too_small from None
         return program
 
-    def _measured(
-        self, program: Program | System, floats: list[Result], advance: Callable[[int], None]
-    ) -> Deployment:
-        if not floats:
-            return Deployment(program.chip, program.report, program)
-        results = [
-            program.run(spikes, record=("losses",), progress=advance) for spikes, _ in self.batches
-        ]
-        same = [r.prediction == f.prediction for r, f in zip(results, floats, strict=True)]
-        return Deployment(
-            program.chip,
-            _with_losses(program, results, floats),
-            program,
-            self._accuracy(results),
-            float(np.mean(np.concatenate(same))),
-            _agreements(results, floats),
-            _means(results),
-            sum(int(result.counters["dropped"].sum()) for result in results),
-            Tally.of(results).summary(),
-            _together([result.energy for result in results]),
-            _together([result.latency for result in results]),
-        )
 
-    def _accuracy(self, results: list[Result]) -> float | None:
-        wanted = [labels for _, labels in self.batches if labels is not None]
-        if not wanted:
-            return None
-        right = [r.prediction == labels for r, labels in zip(results, wanted, strict=True)]
-        return float(np.mean(np.concatenate(right)))
+def measured(
+    program: Program | System,
+    batches: Sequence[Batch],
+    floats: Sequence[Result] | None,
+    *,
+    threads: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Deployment:
+    """Run a program on batches of spikes and labels, and say what comes of it.
+
+    Parameters
+    ----------
+    floats
+        What the model does on each batch in floating point; None where nothing is compared with
+        it, as after learning on the chip.
+    threads, progress
+        As for ``program.run``.
+
+    Raises
+    ------
+    UserError
+        The chip cannot run the spikes.
+    """
+    results = [
+        program.run(spikes, record=("losses",), threads=threads, progress=progress)
+        for spikes, _ in batches
+    ]
+    return Deployment(
+        program.chip,
+        _with_losses(program, results, floats) if floats else program.report,
+        program,
+        accuracy(results, batches),
+        _same_decisions(results, floats) if floats else None,
+        _agreements(results, floats) if floats else {},
+        _means(results),
+        sum(int(result.counters["dropped"].sum()) for result in results),
+        Tally.of(results).summary(),
+        _together([result.energy for result in results]),
+        _together([result.latency for result in results]),
+    )
 
 
-def _with_losses(program: Program | System, results: list[Result], floats: list[Result]) -> Report:
+def accuracy(results: Sequence[Result], batches: Sequence[Batch]) -> float | None:
+    """Return the share of samples that were classified rightly; None without labels."""
+    wanted = [labels for _, labels in batches if labels is not None]
+    if not wanted:
+        return None
+    right = [r.prediction == labels for r, labels in zip(results, wanted, strict=True)]
+    return float(np.mean(np.concatenate(right)))
+
+
+def _same_decisions(results: Sequence[Result], floats: Sequence[Result]) -> float:
+    same = [r.prediction == f.prediction for r, f in zip(results, floats, strict=True)]
+    return float(np.mean(np.concatenate(same)))
+
+
+def _with_losses(
+    program: Program | System, results: Sequence[Result], floats: Sequence[Result]
+) -> Report:
     """Return what was found at compilation, and what all runs together lost."""
     report = replace(program.report, diagnostics=list(program.report.diagnostics))
     report.extend(findings(program, results, floats))
     return report
 
 
-def _agreements(results: list[Result], floats: list[Result]) -> dict[str, float]:
+def _agreements(results: Sequence[Result], floats: Sequence[Result]) -> dict[str, float]:
     from nm_backends.agreement import agreement
 
     return {
@@ -267,12 +297,12 @@ def _agreements(results: list[Result], floats: list[Result]) -> dict[str, float]
     }
 
 
-def _joined(results: list[Result], layer: str) -> np.ndarray:
+def _joined(results: Sequence[Result], layer: str) -> np.ndarray:
     """Return the spikes of a layer in all batches, in one row."""
     return np.concatenate([result.layers[layer].reshape(-1) for result in results])
 
 
-def _means(results: list[Result]) -> dict[str, float]:
+def _means(results: Sequence[Result]) -> dict[str, float]:
     """Return the mean per sample of every counter of the whole chip."""
     return {
         name: float(np.concatenate([r.counters[name] for r in results]).mean())

@@ -11,7 +11,7 @@ from nm_backends.files import atomic_write
 if TYPE_CHECKING:
     from nm_backends.deployment import Deployment, DeploymentReport
 
-__all__ = ["draw_pareto", "save_pareto"]
+__all__ = ["draw_pareto", "empty_figure", "front", "save_figure", "save_pareto"]
 
 _COSTS = (("energy", "J"), ("latency", "s"))
 
@@ -32,21 +32,32 @@ def save_pareto(report: DeploymentReport, path: str | os.PathLike[str]) -> None:
     UserError
         Nothing was run, or matplotlib is not installed.
     """
-    from nm_backends.plot import INSTALL
-
     if not any(chip.ok and chip.decisions is not None for chip in report.chips.values()):
         raise UserError("there is nothing to plot: no chip ran any samples", "give spikes")
+    figure = empty_figure(path, (11, 4.6))
+    for axes, (cost, unit) in zip(figure.subplots(1, 2, sharey=True), _COSTS, strict=True):
+        draw_pareto(axes, report, cost, unit)
+        axes.label_outer()
+    figure.suptitle(f"{report.source}: {report.samples:,} samples")
+    save_figure(figure, path)
+
+
+def empty_figure(path: str | os.PathLike[str], size: tuple[float, float]) -> Any:
+    """Return a figure of a size in inches; say that ``path`` cannot be drawn without matplotlib."""
+    from nm_backends.plot import INSTALL
+
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
         raise UserError(f"{path}: matplotlib is not installed", INSTALL) from None
-    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, (cost, unit) in zip(figure.subplots(1, 2, sharey=True), _COSTS, strict=True):
-        draw_pareto(axes, report, cost, unit)
-        axes.label_outer()
-    figure.suptitle(f"{report.source}: {report.samples:,} samples")
+    return figure
+
+
+def save_figure(figure: Any, path: str | os.PathLike[str]) -> None:
+    """Write a figure as a PNG file, whole or not at all."""
     with atomic_write(path) as aside:
         figure.savefig(aside, format="png", dpi=110)
 
@@ -58,8 +69,8 @@ def draw_pareto(axes: Any, report: DeploymentReport, cost: str, unit: str) -> No
     ran = [c for c in report.chips.values() if c.ok and c.decisions is not None]
     known = [c for c in ran if getattr(c, cost) is not None]
     points = [(getattr(c, cost).mean, _height(c)) for c in known]
-    if len(front := _front(points)) > 1:
-        axes.plot(*zip(*front, strict=True), color="0.7", drawstyle="steps-post")
+    if len(line := front(points)) > 1:
+        axes.plot(*zip(*line, strict=True), color="0.7", drawstyle="steps-post")
     for chip, (x, y) in zip(known, points, strict=True):
         axes.scatter(x, y, s=60, zorder=3, color=f"C{ran.index(chip)}")
         several = f" x {chip.chips_needed}" if (chip.chips_needed or 1) > 1 else ""
@@ -81,7 +92,7 @@ def _height(chip: Deployment) -> float:
     return float((chip.decisions if chip.accuracy is None else chip.accuracy) or 0.0)
 
 
-def _front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """Return the points that are not both dearer and worse than another, cheapest first."""
     kept: list[tuple[float, float]] = []
     for x, y in sorted(points, key=lambda p: (p[0], -p[1])):

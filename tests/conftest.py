@@ -11,7 +11,8 @@ import pytest
 pytest.register_assert_rewrite("nm_backends.testing")
 ROOT = Path(__file__).resolve().parent.parent
 TOY = ROOT / "examples" / "toy_chip_plugin"
-collect_ignore_glob = [] if find_spec("lava") else ["test_lava_*.py"]
+_NEEDS = {"lava": "lava_*", "distributed": "study_dask", "optuna": "study_tuning"}
+collect_ignore_glob = [f"test_{name}.py" for need, name in _NEEDS.items() if not find_spec(need)]
 
 
 @pytest.fixture

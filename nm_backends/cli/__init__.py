@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "run",
     "learn": "learn",
     "compare": "compare",
+    "sweep": "sweep",
     "export": "export",
     "verify": "verify",
     "explain": "explain",

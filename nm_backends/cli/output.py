@@ -25,6 +25,7 @@ __all__ = [
     "json_wanted",
     "number",
     "plain",
+    "with_prefix",
 ]
 
 JSON = "nm_backends.json"
@@ -116,12 +117,16 @@ def estimate_text(estimate: Estimate | None) -> str:
     """Write an estimate for a table, such as ``12 us (published)``."""
     if estimate is None:
         return "not published"
-    value, unit = estimate.mean, estimate.unit
+    return f"{with_prefix(estimate.mean, estimate.unit)} ({estimate.status})"
+
+
+def with_prefix(value: float, unit: str) -> str:
+    """Write a value with its unit, such as ``12 us``."""
     if unit in ("s", "J"):
         factors = ((1, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
         factor, prefix = next((f for f in factors if value >= f[0]), factors[-1])
         value, unit = value / factor, prefix + unit
-    return f"{value:.3g} {unit} ({estimate.status})"
+    return f"{value:.3g} {unit}"
 
 
 def echo_provenance(what: str, estimate: Estimate | None) -> None:
