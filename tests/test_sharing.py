@@ -92,6 +92,21 @@ def test_several_chips_share_rows_before_the_host_stands_in_for_them():
     np.testing.assert_array_equal(system.run(spikes).spikes, free.run(spikes).spikes)
 
 
+def test_cores_of_a_mesh_share_rows_as_well():
+    net = pooled(60, 8, seed=4, delay=2)
+    for p in net.projections:  # exact with one bit: what differs is the placement only
+        p.weights.data[:] = np.sign(p.weights.data)
+    spikes = bernoulli(12, 2, 60, 0.2)
+    how = ways("excitatory_first", "always")
+    one, other = (nmb.compile(net, "morphic", options=way) for way in how)
+    for layer in ("a", "b"):
+        ours, theirs = (p.run(spikes).layers[layer] for p in (one, other))
+        np.testing.assert_array_equal(ours, theirs)
+    assert wiring_of(other).shares
+    large = pooled(1500, 30, seed=1)
+    assert wiring_of(nmb.compile(large, "morphic")).inputs == 29
+
+
 def test_weights_of_shared_rows_cannot_move_apart():
     net = pooled(300, 10, seed=3)
     program = nmb.compile(net, "tinyodin")

@@ -87,6 +87,10 @@ class Floor(Protocol):
         """Return integers and scales that follow from the weights alone."""
         ...
 
+    def room(self, wiring: Wiring) -> bool:
+        """Say whether all sources and neurons find a place, before anything is quantised."""
+        ...
+
     def fits(self, wiring: Wiring, integers: Integers, choices: Choices) -> bool:
         """Say whether there is a place for everything."""
         ...

@@ -196,7 +196,7 @@ def _metadata(
         "trigger_events_per_step": sum(settle.values()),
         "calibrated": target is not None,
     }
-    if wiring.inputs < wiring.channel.size:
+    if wiring.shares:
         said[SHARED] = wiring.channel.size - wiring.inputs
     if wiring.hosted.any():
         said["inputs_without_a_row"] = int(wiring.hosted.sum())

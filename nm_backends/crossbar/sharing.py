@@ -52,9 +52,15 @@ def share(wiring: Wiring) -> Wiring:
 
 def with_shared_rows(chip: CrossbarChip, wiring: Wiring, how: str = "auto") -> Wiring:
     """Return the wiring as `nm_backends.program.CompileOptions.share_rows` wants it."""
-    if how == "never" or (how == "auto" and _rows(chip, wiring) <= chip.spec.rows):
+    if how == "never" or (how == "auto" and _room(chip, wiring)):
         return wiring
     return share(wiring)
+
+
+def _room(chip: CrossbarChip, wiring: Wiring) -> bool:
+    if chip.floor is not None:
+        return chip.floor.room(wiring)
+    return _rows(chip, wiring) <= chip.spec.rows
 
 
 def _rows(chip: CrossbarChip, wiring: Wiring) -> int:

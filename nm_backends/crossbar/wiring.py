@@ -79,6 +79,11 @@ class Wiring:
         return int(self.weights.shape[0] - self.threshold.size)
 
     @property
+    def shares(self) -> bool:
+        """Whether some lines are one source."""
+        return self.inputs < self.source.size
+
+    @property
     def leaders(self) -> np.ndarray:
         """The first line of every source that is an input, int64 ``[inputs]``."""
         return np.unique(self.source, return_index=True)[1]
@@ -199,10 +204,10 @@ def fired_sources(wiring: Wiring, spikes: np.ndarray, layers: dict[str, np.ndarr
             of = np.flatnonzero(wiring.delay == delay)
             heard = spikes[: steps - delay, :, wiring.channel[of]]
             where: Any = (slice(delay, None), slice(None), wiring.source[of])
-            if wiring.inputs == wiring.source.size:
-                sent[where] = heard
-            else:
+            if wiring.shares:
                 np.add.at(sent, where, heard)
+            else:
+                sent[where] = heard
     for name, span in wiring.spans():
         sent[:, :, wiring.inputs + span.start : wiring.inputs + span.stop] = layers[name]
     return sent

@@ -14,6 +14,7 @@ from nm_backends.quantize import Quantized, binarised
 from nm_morphic.allot import Allotment, NoRoom, Row
 from nm_morphic.bias import BiasRows, bias_rows
 from nm_morphic.image import Contents
+from nm_morphic.room import obstacle_of
 from nm_morphic.sent import slots
 from nm_morphic.spec import CORES, L1_ROWS, L2_ROWS, NEURONS, ROWS
 from nm_morphic.spread import Spread, placed
@@ -57,6 +58,10 @@ class MorphicFloor:
         limit = np.where(wiring.decay == 0, min(high, leak), high)
         there = None if split else listens(wiring, False)[0]
         return binarised(wiring.weights, wiring.threshold, wiring.strict, limit, there)
+
+    def room(self, wiring: Wiring) -> bool:
+        """Say whether all sources and neurons find a place, before anything is quantised."""
+        return obstacle_of(wiring, self.chips) is None
 
     def fits(self, wiring: Wiring, integers: Integers, choices: Choices) -> bool:
         """Say whether there is a place for everything."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nm_backends.crossbar.wiring import wire
+from nm_backends.crossbar.sharing import share
+from nm_backends.crossbar.wiring import Wiring, wire
 from nm_morphic.allot import NoRoom
 from nm_morphic.spec import CORES, NEURONS
 from nm_morphic.spread import Spread, placed
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from nm_backends.chip import ChipSpec
     from nm_backends.network import Network
 
-__all__ = ["obstacle"]
+__all__ = ["obstacle", "obstacle_of"]
 
 
 def obstacle(network: Network, spec: ChipSpec) -> NoRoom | None:
@@ -21,7 +22,16 @@ def obstacle(network: Network, spec: ChipSpec) -> NoRoom | None:
     chips = spec.neurons // (CORES * NEURONS)
     if not 0 < sum(p.size for p in network.neurons) <= spec.neurons:
         return None
-    wiring = wire(network)
+    apart = wire(network)
+    reasons = [obstacle_of(apart, chips)]
+    if reasons[0] is not None:
+        together = share(apart)
+        reasons += [obstacle_of(together, chips)] if together.shares else []
+    return reasons[-1]
+
+
+def obstacle_of(wiring: Wiring, chips: int) -> NoRoom | None:
+    """Return what keeps a wiring from the cores of so many chips; None where it fits."""
     reasons = []
     for split in (True, False):
         found = placed(wiring, split, -1, chips)

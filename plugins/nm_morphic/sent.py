@@ -87,10 +87,22 @@ def _of_inputs(wiring: Wiring, rows: list[Row], balance: np.ndarray) -> list[_Gr
         _Group(
             tuple(rows[i] for i in which),
             _tendency(rows[which[0]], int(balance[which].sum())),
-            int(wiring.channel[source]), int(wiring.delay[source]), 1,
+            int(wiring.channel[line]), int(wiring.delay[line]), 1,
         )
-        for (source, _), which in by_source.items()
+        for line, which in _of_lines(wiring, by_source)
     ]  # fmt: skip
+
+
+def _of_lines(
+    wiring: Wiring, by_source: dict[tuple[int, int], list[int]]
+) -> list[tuple[int, list[int]]]:
+    """Return every line with the rows of its source; line by line where lines share rows."""
+    found = [
+        (int(line), which)
+        for (source, _), which in by_source.items()
+        for line in np.flatnonzero(wiring.source == source)
+    ]
+    return sorted(found, key=lambda one: one[0]) if wiring.shares else found
 
 
 def _tendency(row: Row, balance: int) -> int:
