@@ -114,7 +114,7 @@ class History:
             ],
         }
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lossy = any(e.loss is not None for e in self.epochs)
         name = "loss" if lossy else "accuracy"
         head = f"{self.chip} learned {', '.join(self.nodes)} "

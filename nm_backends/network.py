@@ -184,7 +184,7 @@ class Network:
         """The first output population, whose spikes are ``result.spikes``."""
         return self.populations[next(iter(self.outputs.values()))]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lines = [
             f"{self.source}: {_count(self.input_size, 'input')}, "
             f"{_count(sum(p.size for p in self.neurons), 'neuron')}, "

@@ -397,7 +397,7 @@ class Program:
 
         return program_html(self)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         from nm_backends.tables import program_text
 
         return program_text(self)

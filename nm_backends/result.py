@@ -105,6 +105,11 @@ class Result:
     metadata: dict[str, Any] = field(default_factory=dict)
     losses: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        from nm_backends.tables import result_text
+
+        return result_text(self)
+
     @property
     def prediction(self) -> np.ndarray:
         """Index of the largest readout per sample (the first among equals)."""

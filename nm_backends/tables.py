@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from nm_backends.program import Fit, PopulationFit, Program
+    from nm_backends.result import Result
 
-__all__ = ["FIT_HEAD", "accuracy_text", "fit_row", "program_text", "table"]
+__all__ = ["FIT_HEAD", "accuracy_text", "fit_row", "program_text", "result_text", "table"]
 
 FIT_HEAD = (
     "population", "neurons", "scale", "weight error", "weight SNR", "threshold error",
@@ -42,6 +45,20 @@ def program_text(program: Program) -> str:
     chosen = {k: v for k, v in program.metadata.items() if isinstance(v, (str, bool, int, float))}
     if chosen:
         lines += ["", "; ".join(f"{name.replace('_', ' ')}: {v}" for name, v in chosen.items())]
+    return "\n".join(lines)
+
+
+def result_text(result: Result) -> str:
+    """Return what a run gave, a line each: shapes, spikes, means of counters, estimates, losses."""
+    shape = " x ".join(map(str, result.spikes.shape))
+    lines = [f"Result: spikes {shape}"]
+    for name, spikes in result.layers.items():
+        lines.append(f"  {name}: {int(spikes.sum(dtype=np.int64)):,} spikes")
+    for name, counts in result.counters.items():
+        if ":" not in name:
+            lines.append(f"  {name}: {np.mean(counts):,.1f} on average")
+    estimates = (("energy", result.energy), ("latency", result.latency))
+    lines += [f"  {name}: {estimate}" for name, estimate in estimates if estimate is not None]
     return "\n".join(lines)
 
 

@@ -179,7 +179,7 @@ class System:
 
         return program_html(self)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         from nm_backends.system.text import system_text
 
         return system_text(self)
