@@ -123,7 +123,7 @@ def findings(
     chip = Tally.of(results)
     yield from _counted(program, chip)
     yield from _activity(chip, Tally.of(wanted))
-    yield from _late(program, results)
+    yield from _late(results)
 
 
 def _counted(program: Program | System, chip: Tally) -> Iterator[Diagnostic]:
@@ -199,23 +199,19 @@ def _activity(chip: Tally, model: Tally) -> Iterator[Diagnostic]:
                 )
 
 
-def _late(program: Program | System, results: Sequence[Result]) -> Iterator[Diagnostic]:
+def _late(results: Sequence[Result]) -> Iterator[Diagnostic]:
     from nm_backends.loss_rules import slower_than_real_time
 
-    dt, late, samples, most, source = program.network.discretisation.dt, 0, 0, 0.0, ""
-    for result in results:
-        if dt is None or result.latency is None:
-            return
-        takes = np.atleast_1d(result.latency.value)
-        late += int((takes > len(result.spikes) * dt).sum())
-        samples += takes.size
-        most = max(most, float(np.max(takes / max(len(result.spikes) * dt, dt), initial=0.0)))
-        source = f"{result.latency.source}, {result.latency.status}"
+    known = [found.real_time for found in results if found.real_time is not None]
+    if not known:
+        return
+    factors = np.concatenate([np.atleast_1d(found.factor.value) for found in known])
+    late, source = int((factors < 1).sum()), known[0].factor
     if late:
         yield slower_than_real_time.at(
-            f"{late:,} of {samples:,} samples take the chip longer than they last",
-            found=f"up to {most:.3g} times as long",
+            f"{late:,} of {factors.size:,} samples take the chip longer than they last",
+            found=f"up to {1 / factors.min():.3g} times as long",
             limit="1",
-            source=source,
+            source=f"{source.source}, {source.status}",
             hint=f"nmb explain {slower_than_real_time.code}",
         )

@@ -200,7 +200,8 @@ class Program:
             see `CompileOptions.settle`, has then lifted them by ``layout["lift"]``). ``"losses"``
             counts how often each membrane stopped at a limit, which takes a little longer; dropped
             and merged spikes and the activity of neurons are in ``result.losses`` of every run
-            (`nm_backends.losses`).
+            (`nm_backends.losses`). ``"ticks"`` measures the clock cycles of each step, for
+            ``result.real_time``: the samples are run once more, step by step.
         threads
             By default one per usable core; the result does not depend on it.
         progress

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from nm_backends.real_time import RealTime
 
 __all__ = ["Estimate", "RawRun", "Result"]
 
@@ -90,6 +93,9 @@ class Result:
     energy, latency
         `Estimate` per sample, or None where the chip publishes no constants (and for the float
         reference).
+    real_time
+        Whether the chip is fast enough for the time step (`nm_backends.real_time.RealTime`); None
+        without a time step or a latency.
     losses
         Where spikes and charge were lost: kind to node to an array ``[*shape]`` over its neurons,
         for all samples together; the kinds are those of `nm_backends.losses`.
@@ -104,6 +110,7 @@ class Result:
     latency: Estimate | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     losses: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    real_time: RealTime | None = None
 
     def __repr__(self) -> str:
         from nm_backends.tables import result_text

@@ -10,6 +10,7 @@ import numpy as np
 
 from nm_backends.errors import UserError
 from nm_backends.losses import activity
+from nm_backends.real_time import real_time, step_cycles
 from nm_backends.result import RawRun, Result
 from nm_backends.spikes import prepare
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["reference", "refuse_learning", "run_program"]
 
-RECORDABLE = ("membrane", "losses")
+RECORDABLE = ("membrane", "losses", "ticks")
 _AT_ONCE = 32  # samples between two calls of progress
 
 
@@ -96,10 +97,13 @@ def run_program(
     first_only = getattr(backend, "first_spikes", False)
     whole = driving == "continuous" or not (progress or (given.streamed and not first_only))
     size = max(batch, 1) if whole else _AT_ONCE
-    parts = []
+    parts, cycles = [], []
+    kept = [name for name in record if name != "ticks"]
     for first in range(0, max(batch, 1), size):
         part: Any = (given.first if first_only else given.part)(first, first + size)
-        parts.append(backend.execute(program, part, record, threads, **how))
+        parts.append(backend.execute(program, part, kept, threads, **how))
+        if "ticks" in record:
+            cycles.append(step_cycles(backend, program, part))
         if progress:
             progress(part.shape[1])
     raw = parts[0] if len(parts) == 1 else _joined(parts)
@@ -109,6 +113,14 @@ def run_program(
         estimates["latency"] = replace(estimates["latency"], formula=counted)
     result = _result(program, raw, estimates, given.batched)
     result.metadata |= given.metadata
+    result.real_time = real_time(
+        backend.spec,
+        program.network.discretisation.dt,
+        len(result.spikes),
+        result.latency,
+        None if hasattr(program, "parts") else raw.counters["sops"],
+        np.concatenate(cycles, axis=1) if cycles else None,
+    )
     return result
 
 
@@ -122,6 +134,11 @@ def _check_driving(driving: str, backend: Backend, record: Sequence[str]) -> Non
         raise UserError(
             f"driving={driving!r} records nothing besides spikes: steps overlap on the chip",
             "leave record out, or driving",
+        )
+    if driving == "continuous" and "ticks" in record:
+        raise UserError(
+            f"driving={driving!r} does not record ticks: they are those of samples on their own",
+            "leave 'ticks' out of record, or driving",
         )
 
 

@@ -126,3 +126,14 @@ def test_what_a_written_page_names_exists(path):
         r"\b(?:tests|examples|plugins|nm_backends)/[\w/]+\.(?:py|md|npz|nir)\b", text
     ):
         assert (ROOT / file).exists(), file
+
+
+def test_programs_on_written_pages_run():
+    blocks = re.findall(
+        r"<!-- run -->\n```python\n(.*?)```",
+        "".join(path.read_text() for path in DOCS.glob("pages/*.md")),
+        re.DOTALL,
+    )
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "<page>", "exec"), {})

@@ -1,10 +1,15 @@
 """Energy and time: the operating points that were published, and what a figure says of itself."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import nm_backends as nmb
 from nm_backends import cost
+from nm_backends.errors import UserError
+from nm_backends.real_time import step_cycles
 from nm_backends.registry import get_backend
 from nm_backends.testing import conventions, random_model, random_spikes
 from nm_odin.spec import SPEC as ODIN
@@ -88,3 +93,66 @@ def test_a_figure_says_how_it_came_about(runs, chip):
         assert "f_clk" in found.formula
         assert found.source
         assert found.status in str(found)
+
+
+def test_real_time_is_the_input_beside_the_chip(runs):
+    result = runs["odin"][1]
+    found = result.real_time
+    np.testing.assert_allclose(found.factor.value, 20 * 1e-3 / result.latency.value)
+    np.testing.assert_allclose(found.clock.value * found.factor.value, 75e6)
+    rate = result.counters["sops"] / 0.02
+    expected = cost.power(ODIN, rate, found.clock.value)
+    np.testing.assert_allclose(found.power.value, expected.value)
+    assert found.ok
+    assert (found.factor.status, found.power.status) == ("published", "unconfirmed")
+    assert runs["tinyodin"][1].real_time.power is None
+    with pytest.raises(UserError, match="how long each step takes was not recorded"):
+        _ = found.overruns
+
+
+@pytest.mark.parametrize("chip", ["odin", "reckon"])
+def test_the_steps_add_up_to_the_sample(chip):
+    program = nmb.compile(random_model(0), chip, conventions())
+    result = program.run(random_spikes(1), record=("ticks",))
+    seconds = result.real_time.step_seconds
+    assert seconds.shape == (20, 5)
+    np.testing.assert_allclose(seconds.sum(axis=0), result.latency.value)
+    assert (seconds >= 0).all()
+    assert len(result.real_time.overruns) == 0
+    assert "no step overruns" in str(result.real_time)
+
+
+def test_steps_that_overrun_are_named():
+    """A burst of input in two steps, in steps of 0.2 ms: each of its events takes ODIN 7 us."""
+    program = nmb.compile(random_model(0), "odin", replace(conventions(), dt=2e-4))
+    spikes = np.zeros((12, 2, 12), np.uint8)
+    spikes[3, 1] = 6
+    spikes[8, 1] = 12
+    found = program.run(spikes, record=("ticks",)).real_time
+    assert found.overruns.tolist() == [[8, 1], [3, 1]]
+    late = found.step_seconds[[3, 8], 1]
+    assert found.lag[0] == 0
+    assert late.max() - 2e-4 <= found.lag[1] <= late.sum() - 4e-4
+    text = str(found)
+    assert f"2 of 24 steps overrun 0.0002 s: step 8 of sample 1 ({late[1]:.3g} s)" in text
+    assert found.to_dict()["overruns"][0] == {"step": 8, "sample": 1}
+
+
+def test_where_steps_have_no_time_of_their_own():
+    program = nmb.compile(random_model(0), "odin", conventions())
+    with pytest.raises(UserError, match="records nothing besides spikes"):
+        program.run(random_spikes(1), record=("ticks",), driving="back_to_back")
+    assert program.run(np.zeros((0, 2, 12), np.uint8)).real_time is None
+    with pytest.raises(UserError, match=r"^ticks: this program on 'odin' is not run step by step"):
+        step_cycles(object(), program, random_spikes(1))
+
+
+def test_nmb_run_says_whether_it_is_fast_enough(nmb, model_file, spike_file):
+    nmb("compile", model_file, "--chip", "reckon", "-o", "p.nmb")
+    printed = nmb("run", "p.nmb", "--input", spike_file, "--record", "ticks").stdout
+    assert "real time, steps of 0.001 s:" in printed
+    assert "no step overruns" in printed
+    said = json.loads(nmb("run", "p.nmb", "--input", spike_file, "--json").stdout)["real_time"]
+    assert said["ok"]
+    assert said["slowest_factor"] <= said["factor"]
+    assert "overruns" not in said

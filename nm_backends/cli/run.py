@@ -37,8 +37,8 @@ __all__ = ["run_command"]
 @click.option(
     "--record",
     multiple=True,
-    type=click.Choice(("membrane", "losses")),
-    help="Record more (repeatable).",
+    type=click.Choice(("membrane", "losses", "ticks")),
+    help="Record more (repeatable); ticks: how long each step takes.",
 )
 @click.option(
     "--driving",
@@ -148,13 +148,16 @@ def _tell(result: Result, source: SpikeFile, output: str | None, as_json: bool) 
     estimates = {name: getattr(result, name) for name in ("latency", "energy")}
     if as_json:
         costs = {name: estimate_dict(value) for name, value in estimates.items()}
-        echo_json({**facts, **costs, "output": output})
+        real = result.real_time and result.real_time.to_dict()
+        echo_json({**facts, **costs, "real_time": real, "output": output})
         return
     rows = [(name.replace("_", " "), _cell(value)) for name, value in facts.items()]
     rows += [(f"{n} per sample", estimate_text(e)) for n, e in estimates.items() if e]
     echo_table(("", "value"), rows)
     for name, estimate in estimates.items():
         echo_provenance(name, estimate)
+    if result.real_time:
+        click.echo(f"real time, steps of {result.real_time.dt:g} s: {result.real_time}")
     if output:
         click.echo(f"written: {output}")
 
