@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from nm_backends.errors import UserError
+
 __all__ = ["Epoch", "History"]
 
 
@@ -114,6 +116,32 @@ class History:
             ],
         }
 
+    @classmethod
+    def from_json(cls, data: Any) -> History:
+        """Return the history that `to_json` turned into plain numbers and lists.
+
+        Raises
+        ------
+        UserError
+            It is none.
+        """
+        try:
+            epochs = [
+                Epoch(
+                    _number(e["accuracy"]), np.array(e["weights"], np.int64), int(e["changed"]),
+                    int(e["spikes_dropped"]), _number(e["loss"]), int(e["lowest"]),
+                )
+                for e in data["epochs"]
+            ]  # fmt: skip
+            nodes = tuple(map(str, data["learning"]))
+            judged, readout = str(data["measured_on"]), str(data["readout"])
+            return cls(str(data["chip"]), nodes, epochs, judged, readout, data["options"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"no history of learning ({type(error).__name__}: {error})",
+                "expected what nmb learn --history writes",
+            ) from None
+
     def __repr__(self) -> str:
         lossy = any(e.loss is not None for e in self.epochs)
         name = "loss" if lossy else "accuracy"
@@ -140,6 +168,12 @@ def _judged(epoch: Epoch, lossy: bool) -> str:
     return "-" if epoch.accuracy is None else f"{epoch.accuracy:.1%}"
 
 
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
 def _plain(options: Any) -> Any:
+    if isinstance(options, dict):
+        return options
     plain = getattr(options, "to_json", None)
     return plain() if plain else vars(options) if options is not None else None

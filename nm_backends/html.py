@@ -52,14 +52,19 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], raw: Sequence[int]
 def resources(found: Sequence[Resource]) -> str:
     """Return the resources in use as bars."""
     rows = [
-        (r.name, f"{r.used:,}", f"{r.available:,}", _bar(r.percent), f"{r.percent:.1f} %")
-        for r in found
+        (r.name, f"{r.used:,}", f"{r.available:,}", _bar(r), f"{r.percent:.1f} %") for r in found
     ]
     return table(("resource", "used", "available", "", "share"), rows, raw=(3,))
 
 
-def _bar(percent: float) -> str:
-    return f'<meter min="0" max="100" high="90" value="{min(percent, 100):.1f}"></meter>'
+def _bar(found: Resource) -> str:
+    colour = "#c0392b" if found.nearly_full else "#2f7fbf"
+    # Styles of its own: notebooks have none, and printers leave plain backgrounds out.
+    shared = "display:inline-block;height:.9em;print-color-adjust:exact;"
+    inner = (
+        f'<span style="{shared}width:{min(found.percent, 100):.1f}%;background:{colour}"></span>'
+    )
+    return f'<span style="{shared}width:9em;background:#8884">{inner}</span>'
 
 
 def verdict(report: Report) -> str:

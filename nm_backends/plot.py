@@ -165,7 +165,7 @@ def draw_resources(axes: Any, resources: Sequence[Resource]) -> None:
     names = [r.name for r in resources]
     places = np.arange(len(names))
     axes.barh(places, [100.0] * len(names), color="0.92")
-    colours = ["C3" if r.percent >= 90 else "C0" for r in resources]
+    colours = ["C3" if r.nearly_full else "C0" for r in resources]
     axes.barh(places, [min(r.percent, 100.0) for r in resources], color=colours)
     for place, r in enumerate(resources):
         text = f" {r.used:,} of {r.available:,}"

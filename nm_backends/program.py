@@ -88,6 +88,11 @@ class Resource:
         """Share in use, 0 to 100."""
         return 100.0 * self.used / self.available if self.available else 0.0
 
+    @property
+    def nearly_full(self) -> bool:
+        """Whether 90 % or more are in use."""
+        return self.percent >= 90.0
+
     def __str__(self) -> str:
         return f"{self.name}: {self.used:,} of {self.available:,} ({self.percent:.1f} %)"
 

@@ -1,12 +1,11 @@
 """Pictures and notebook views of programs and results: what they show is what is there."""
 
-import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from html_reader import read
 
 import nm_backends as nmb
 from nm_backends.errors import UserError
@@ -132,34 +131,6 @@ def test_in_notebooks_pyplot_shows_the_figure():
         "assert len(pyplot.get_fignums()) == 1\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-class Balanced(HTMLParser):
-    """Follows HTML and stops where it is not well nested."""
-
-    VOID = frozenset({"br", "img", "meta", "hr", "link", "input"})
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.text = [], []
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag, self.getpos()
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-
-def read(html):
-    parser = Balanced()
-    parser.feed(html)
-    parser.close()
-    assert not parser.open
-    return re.sub(r"\s+", " ", " ".join(parser.text))
 
 
 @pytest.mark.parametrize("chip", CHIPS)

@@ -22,6 +22,7 @@ COMMANDS = {
     "learn": "learn",
     "compare": "compare",
     "sweep": "sweep",
+    "report": "report",
     "export": "export",
     "verify": "verify",
     "explain": "explain",
