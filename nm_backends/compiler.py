@@ -199,8 +199,11 @@ def _fitted(network: Network, backend: Backend, report: Report, given: Prepared 
     if network.asked is None or given is None:
         return network
     better, found = first_order(network.asked, backend.spec, given)
-    if not asked(better, backend).ok and report.ok:
+    before, after = (asked(one, backend) for one in (network, better))
+    if report.ok and not after.ok:
         return network  # the input leads out of what the chip can do
+    kept = [d for d in report.diagnostics if d not in before.diagnostics]
+    report.diagnostics = [*kept, *after.diagnostics]
     _update(report, Report(diagnostics=found))
     return better
 

@@ -94,6 +94,11 @@ def test_every_chip_without_currents_compiles_and_says_what_it_costs(chip, spike
     found = [d for d in program.report if d.code == "NMB180"]
     assert {d.node for d in found} == {"a", "b"}
     assert all("coincide with the model's" in d.message for d in found)
+    leaks = [d for d in program.report if "executed as a constant leak" in d.message]
+    for leak in leaks:  # told of the fit that was made
+        kept = program.network.populations[leak.node].decay[0]
+        assert f"{kept:.4g}" in leak.message
+    assert bool(leaks) == (chip != "reckon")
     wanted, _ = run_network(net, spikes)
     fired = program.run(spikes).layers["a"]
     both = 2 * np.minimum(fired, wanted["a"]).sum() / (fired.sum() + wanted["a"].sum())

@@ -159,6 +159,13 @@ def _checked_program(path: str, chip: str | None, spikes: Any) -> Report:
     help="One row per sign for inputs with weights of both signs.",
 )
 @click.option(
+    "--share-rows",
+    type=click.Choice(_WHETHER),
+    default="auto",
+    show_default=True,
+    help="One row of a crossbar for input channels with the same weights.",
+)
+@click.option(
     "--settle",
     type=click.Choice(_WHETHER),
     default="auto",
@@ -189,6 +196,7 @@ def compile_command(
     order: Any,
     scale: Any,
     row_pairs: Any,
+    share_rows: Any,
     settle: Any,
     chips: str | None,
     learn: tuple[str, ...],
@@ -209,7 +217,9 @@ def compile_command(
     registry().chip(chip)
     check_output(output, model, calibrate, targets)
     spikes, labels = _typical(calibrate, targets)
-    options = CompileOptions(order, scale, row_pairs, settle, learn, assumptions=assumed(assume))
+    options = CompileOptions(
+        order, scale, row_pairs, settle, learn, share_rows=share_rows, assumptions=assumed(assume)
+    )
     with progress("compiling", 1, quiet=as_json):
         if search_dt:
             found = _searched(
