@@ -100,7 +100,7 @@ def test_every_public_name_is_in_the_reference(pages):
         r"^::: (\S+)\n    options:\n      heading: (\S+)", pages["api/index.md"], re.MULTILINE
     )
     names = set(nm_backends.__all__) - {"__version__"}
-    assert {heading for _, heading in shown} == {f"nm_backends.{name}" for name in names}
+    assert {heading for _, heading in shown} >= {f"nm_backends.{name}" for name in names}
     for name in names:
         module, _, attribute = home_of(name).rpartition(".")
         assert load_object(f"{module}:{attribute}") is getattr(nm_backends, name)
