@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nm_backends.crossbar.backend import CrossbarBackend
+from nm_backends.errors import UserError
+from nm_backends.setups import check_setups
 from nm_morphic import cost
 from nm_morphic.assumptions import Assumptions
 from nm_morphic.mapping import chip_of
@@ -19,6 +21,10 @@ from nm_morphic.stream import Stream
 if TYPE_CHECKING:
     from nm_backends.chip import Transaction
     from nm_backends.image import Image
+    from nm_backends.network import Network
+    from nm_backends.program import CompileOptions
+    from nm_backends.program import Mapping as ChipMapping
+    from nm_backends.rules import Report
     from nm_backends.trace import TraceVerdict
 
 __all__ = ["BACKEND", "MorphicBackend"]
@@ -49,6 +55,28 @@ class MorphicBackend(CrossbarBackend):
         chip = chip_of(self.assumptions, chips)
         self._own_stream = Stream(chip.spec)
         super().__init__(chip, RULES, self._own_stream, partial(_verify, self.assumptions))
+
+    def map(
+        self, network: Network, options: CompileOptions, calibration: np.ndarray | None
+    ) -> ChipMapping:
+        """Binarise, spread over the cores and build the image of all chips."""
+        from nm_morphic.findings import mapped_findings
+
+        if options.settle == "always":
+            raise UserError(
+                "settle='always': a trigger event of this chip lifts membranes by 1",
+                "leave settle at 'auto'",
+            )
+        mapping = super().map(network, options, calibration)
+        mapping.report.extend(mapped_findings(self.chip, network, options, mapping))
+        return mapping
+
+    def check_setup(self, image: Image) -> Report:
+        """Return what an image, perhaps written by hand, would do to the chips."""
+        from nm_morphic.own_rules import SETUP
+        from nm_morphic.setup import Setup
+
+        return check_setups(image, self.spec, Setup, SETUP, self.chip.rules)
 
     def assuming(self, assumptions: Assumptions) -> MorphicBackend:
         """Return the backend under other assumptions."""

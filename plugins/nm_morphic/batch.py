@@ -17,10 +17,13 @@ from nm_morphic.assumptions import Assumptions
 from nm_morphic.engine import Engine
 from nm_morphic.events import Events, read_words
 from nm_morphic.image import images_of
-from nm_morphic.simulator import MAX_SERVED, MorphicSimulator
+from nm_morphic.simulator import MorphicSimulator
 from nm_morphic.spec import CORES, NEURONS
 
 __all__ = ["Lane", "run_batch"]
+
+_SERVED_PER_CORE = 1 << 14
+"""Events that the cores may serve on average for one input event before it counts as endless."""
 
 _OUT = np.dtype([("address", np.int32), ("event", np.int32)])
 
@@ -44,18 +47,19 @@ class Lane:
     def __init__(self, engine: Engine, events: Events) -> None:
         self._engine, self._events = engine.copy(), events
         self._rest = self._engine.state()
+        self._budget = _SERVED_PER_CORE * self._engine.cores.size
 
     def run(self, begin: int, end: int) -> tuple[np.ndarray, int]:
         """Send the events ``begin .. end - 1``; return output events and the cycles taken."""
         events, part = self._events, slice(begin, end)
         out, cycles, status = self._engine.run(
             events.first[part], events.stop[part], events.rows[part], events.groups(begin, end),
-            MAX_SERVED,
+            self._budget,
         )  # fmt: skip
         if status[0]:
             row, event = int(status[3]), int(status[1])
             neuron = int(status[2]) * NEURONS + row if row < NEURONS else -1
-            raise LivelockError(0, event, neuron, MAX_SERVED)
+            raise LivelockError(0, event, neuron, self._budget)
         return out, int(cycles.sum())
 
     def sample(self, s: int, bounds: list[int], books: _Books, mark: int | None) -> np.ndarray:

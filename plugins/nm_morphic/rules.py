@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from nm_backends.crossbar.rules import LOOPS, SHARED, bind, too_many_rows
+from nm_backends.crossbar.rules import LOOPS, SHARED, bare_rule, bind, too_many_rows
+from nm_morphic.own_rules import MAPPED, SETUP
 
 if TYPE_CHECKING:
     from nm_backends.chip import ChipSpec
@@ -38,5 +39,10 @@ def no_place(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
         }
 
 
-BY_NAME = bind("MORPH", (*((s, no_place if f is too_many_rows else f) for s, f in SHARED), *LOOPS))
+_NETWORK = (*((s, no_place if f is too_many_rows else f) for s, f in SHARED), *LOOPS, *MAPPED)
+BY_NAME = bind("MORPH", _NETWORK)
+BY_NAME |= {
+    function.__name__: bare_rule(f"MORPH{number:03d}", severity, function)
+    for number, (severity, function) in enumerate(SETUP, start=len(_NETWORK) + 1)
+}
 RULES = tuple(BY_NAME.values())

@@ -17,6 +17,7 @@ from nm_morphic.wanted import classes, listens, signs_of, wanted
 __all__ = ["MESH_SIZES", "Spread", "placed"]
 
 
+_EXTRA = 8  # cores more than the least that are tried, where rows or routes do not suffice
 MESH_SIZES = (1, 2, 3, *(n for n in range(4, 65) if mesh_columns(n) ** 2 <= 2 * n))
 """Numbers of chips that make a mesh about as wide as high."""
 
@@ -41,15 +42,19 @@ class Spread:
         self.signs = signs_of(split, first)
         by_neuron = listens(wiring, split, first)
         spare = _bias_rows(wiring, split)
-        failure = NoRoom("cores", chips * CORES + 1, chips * CORES)
-        for core in _cuts(wiring, split, by_neuron, chips, spare):
+        failure: NoRoom | None = None
+        cuts = _cuts(wiring, split, by_neuron, chips, spare)
+        while True:
+            try:
+                core = next(cuts)
+            except NoRoom as found:  # no more ways to cut: what kept the first one says more
+                raise failure or found from None
             try:
                 self.core = core
                 self.made = _allotted(by_neuron, core, wiring, self.signs, chips, first == 0, spare)
                 return
             except NoRoom as found:
-                failure = found
-        raise failure
+                failure = failure or found
 
 
 def _allotted(
@@ -75,27 +80,27 @@ def _cuts(
 ) -> Iterator[np.ndarray]:
     """Yield ways to cut the network into cores, that with the fewest cores first."""
     groups, total = classes(wiring, split), chips * CORES
-    for extra in range(total):
+    for extra in range(min(total, _EXTRA) + 1):
         core, used = np.zeros(wiring.neurons, np.int64), 0
         for group in groups:
             label = _cut_group(wiring, by_neuron, group, total, spare, extra)
-            if label is None:
-                return
             core[group] = used + label
             used += int(label.max(initial=-1)) + 1
         if used > total:
-            return
+            raise NoRoom("cores", used, total)
         if used > CORES:
             yield arranged(np.asarray(by_neuron[:, wiring.inputs :].any(axis=0)), core, chips)
         yield core
+    raise NoRoom("cores", total + 1, total)
 
 
 def _cut_group(
     wiring: Wiring, by_neuron: np.ndarray, group: np.ndarray, total: int, spare: int, extra: int
-) -> np.ndarray | None:
+) -> np.ndarray:
     """Cut neurons that may share a core into as few cores as their rows allow, and ``extra``."""
     mine, inputs = by_neuron[:, :, group], wiring.inputs
     outside = np.ones(wiring.neurons, bool)
+    refused: list[NoRoom] = []
     copies = np.maximum(by_neuron[:, inputs + group].any(axis=2).sum(axis=0), 1)
 
     def fits(which: np.ndarray) -> bool:
@@ -106,11 +111,22 @@ def _cut_group(
         most = L1_ROWS if total <= CORES else L1_ROWS + L2_ROWS
         places = int(copies[which].sum())
         needed = places + int(rows[:inputs].sum()) + remote + spare
-        return places <= NEURONS and remote <= most and needed <= ROWS
+        for what, asked, limit in (
+            ("neurons of a core, copies included", places, NEURONS),
+            ("rows of a core for neurons of others", remote, most),
+            ("rows of a core", needed, ROWS),
+        ):
+            if asked > limit:
+                refused.append(NoRoom(what, asked, limit))
+                return False
+        return True
 
     sources = sp.csr_array(mine.any(axis=0).astype(np.float64))
     least = max(1, -(-group.size // NEURONS)) + extra
-    return cut(sources, np.ones(sources.shape[0]), fits, least, total)
+    label = cut(sources, np.ones(sources.shape[0]), fits, least, total)
+    if label is None:
+        raise refused[-1] if refused else NoRoom("cores", least, total)
+    return label
 
 
 def placed(wiring: Wiring, split: bool, first: int, chips: int) -> Spread | NoRoom:
