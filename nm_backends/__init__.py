@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nm_backends.network import Network as Network
     from nm_backends.program import CompileOptions as CompileOptions
     from nm_backends.program import Program as Program
+    from nm_backends.pruning import prune as prune
     from nm_backends.registry import chips as chips
     from nm_backends.result import Result as Result
     from nm_backends.rules import CompileError as CompileError
@@ -56,6 +57,7 @@ _HOME = {
     "latency_code": "first_spikes",
     "load": "artifact",
     "lower": "api",
+    "prune": "pruning",
     "rebin": "timestep",
     "reference": "run",
     "search_dt": "dt_search",

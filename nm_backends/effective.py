@@ -6,13 +6,14 @@ Every mapper asks these; missing parameters of a `Population` get their meaning 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
 
 import numpy as np
 
 from nm_backends.errors import UserError
 from nm_backends.network import Network, Population, Projection
 
-__all__ = ["constant", "gain_of", "learning", "listed", "parameter"]
+__all__ = ["constant", "gain_of", "learning", "listed", "parameter", "some_of"]
 
 _DEFAULT = {"decay": 1.0, "gain": 1.0, "gain_syn": 1.0, "threshold": 1.0}
 
@@ -36,6 +37,16 @@ def constant(population: Population) -> np.ndarray:
     pull = (1.0 - parameter(population, "decay")) * parameter(population, "v_reset")
     bias = gain_of(population) * parameter(population, "bias")
     return np.asarray(bias + parameter(population, "leak") - pull)
+
+
+def some_of(population: Population, index: np.ndarray) -> Population:
+    """Return some neurons of a population, by ascending indices, on one axis."""
+    arrays = {
+        f.name: value[index]
+        for f in fields(population)
+        if isinstance(value := getattr(population, f.name), np.ndarray)
+    }
+    return replace(population, shape=(int(index.size),), **arrays)
 
 
 def listed(network: Network, projection: Projection) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

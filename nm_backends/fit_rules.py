@@ -65,4 +65,14 @@ def other_time_step() -> Any:
     """
 
 
-RULES: tuple[Rule, ...] = (one_state, accuracy_lost, saved_rows, other_time_step)
+@rule("NMB184", "info", checks=False)
+def pruned_neurons() -> Any:
+    """Neurons from which no way leads to an output were left out.
+
+    ``nmb.prune`` (``nmb compile --prune``) was asked to: they change no spike that is read, and
+    take places and rows. Results have the neurons that are left, by their indices in
+    ``program.network.metadata["kept"]``.
+    """
+
+
+RULES: tuple[Rule, ...] = (one_state, accuracy_lost, saved_rows, other_time_step, pruned_neurons)

@@ -136,6 +136,7 @@ def _checked_program(path: str, chip: str | None, spikes: Any) -> Report:
     metavar="FACTORS",
     help="Try time steps that are so many times the model's, such as 1,2,1/2, and take the best.",
 )
+@click.option("--prune", is_flag=True, help="Leave out neurons that no output depends on.")
 @click.option("--targets", metavar="LABELS.npz", help="Labels of the calibration samples.")
 @click.option(
     "--order",
@@ -192,6 +193,7 @@ def compile_command(
     output: str,
     calibrate: str | None,
     search_dt: str | None,
+    prune: bool,
     targets: str | None,
     order: Any,
     scale: Any,
@@ -220,16 +222,17 @@ def compile_command(
     options = CompileOptions(
         order, scale, row_pairs, settle, learn, share_rows=share_rows, assumptions=assumed(assume)
     )
+    source = _source(model, prune, discretisation)
     with progress("compiling", 1, quiet=as_json):
         if search_dt:
             found = _searched(
-                model, chip, (spikes, labels, search_dt), discretisation, options, chips
+                source, chip, (spikes, labels, search_dt), discretisation, options, chips
             )
             program: Program | System = found.best.program
         else:
             found, cut = None, int(chips) if chips and chips.isdecimal() else chips
             program = compile_model(
-                model, chip, discretisation, spikes, options, chips=cast(Any, cut), targets=labels
+                source, chip, discretisation, spikes, options, chips=cast(Any, cut), targets=labels
             )
         program.save(output)
     if as_json:
@@ -242,8 +245,22 @@ def compile_command(
         click.echo(text)
 
 
+def _source(model: str, prune: bool, discretisation: Any) -> Any:
+    """Return what is compiled: the path, or the network without what is not needed."""
+    if not prune:
+        return model
+    from nm_backends.lowering import lower_collect
+    from nm_backends.pruning import pruned
+    from nm_backends.rules import CompileError
+
+    network, report = lower_collect(model, discretisation)
+    if network is None:
+        raise CompileError(report)
+    return pruned(network)
+
+
 def _searched(
-    model: str,
+    model: Any,
     chip: str,
     given: tuple[Any, Any, str],
     discretisation: Any,

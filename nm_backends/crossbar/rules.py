@@ -75,6 +75,8 @@ def too_many_neurons(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any
     Every neuron of the network takes one of the chip's neurons. Make a layer smaller, or cut the
     network over several chips (``chips="auto"``, ``nmb compile --chips auto``).
     """
+    from nm_backends.pruning import idle_text
+
     total = sum(p.size for p in network.neurons)
     if total <= spec.neurons:
         return
@@ -86,7 +88,8 @@ def too_many_neurons(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any
         "found": f"{total:,} neurons",
         "limit": f"{spec.neurons} neurons",
         "source": _source(spec),
-        "hint": f"remove {total - spec.neurons:,} neurons; {largest.name} is the largest layer",
+        "hint": f"remove {total - spec.neurons:,} neurons; {largest.name} is the largest layer"
+        + idle_text(network),
     }
 
 
@@ -102,6 +105,7 @@ def too_many_rows(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
     (``chips="auto"``): there the host can stand in for rows.
     """
     from nm_backends.crossbar.demand import demand
+    from nm_backends.pruning import idle_text
 
     need = demand(network, spec.sign == "row")
     if need.rows > spec.rows and sum(need.neurons.values()) <= spec.neurons:
@@ -124,7 +128,7 @@ def too_many_rows(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
             "found": f"{need.rows:,} rows",
             "limit": f"{spec.rows} rows",
             "source": _source(spec),
-            "hint": hint,
+            "hint": hint + (idle_text(network) if need.closed else ""),
         }
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
 
+from nm_backends.effective import some_of
 from nm_backends.network import Network, Population, Projection
 from nm_backends.rules import Report
 
@@ -61,7 +62,7 @@ def piece(network: Network, chosen: Mapping[str, np.ndarray]) -> Network:
         for name in (population.name, population.name + LAST_STEP)
         if name in needed
     ]
-    parts = [_some(network.populations[name], index) for name, index in chosen.items()]
+    parts = [some_of(network.populations[name], index) for name, index in chosen.items()]
     return Network(
         {p.name: p for p in (*inputs, *parts)},
         found,
@@ -96,12 +97,3 @@ def fed(network: Network, of: Network, spikes: Mapping[str, np.ndarray]) -> np.n
 
 def _input(population: Population, name: str) -> Population:
     return Population(name, population.shape, "Input", graded=population.graded)
-
-
-def _some(population: Population, index: np.ndarray) -> Population:
-    arrays = {
-        f.name: value[index]
-        for f in fields(population)
-        if isinstance(value := getattr(population, f.name), np.ndarray)
-    }
-    return replace(population, shape=(int(index.size),), **arrays)
