@@ -195,6 +195,11 @@ class DeploymentReport:
 
         save_pareto(self, path)
 
+    def _repr_html_(self) -> str:
+        from nm_backends.html import comparison_html
+
+        return comparison_html(self)
+
     def __str__(self) -> str:
         from nm_backends.deployment_table import head, rows
         from nm_backends.tables import table

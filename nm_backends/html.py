@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from nm_backends.deployment import DeploymentReport
     from nm_backends.program import Fit, Program, Resource
     from nm_backends.result import Estimate, Result
     from nm_backends.rules import Diagnostic, Report
     from nm_backends.system.program import System
 
 __all__ = [
+    "comparison_html",
+    "comparison_table",
     "escape",
     "estimate_cells",
     "findings",
@@ -128,6 +131,24 @@ def program_html(program: Program | System) -> str:
     accuracy = "".join(f"<p>{escape(line)}</p>" for line in accuracy_text(program.fit) if line)
     parts = resources(program.resources), fits(program.fit), accuracy
     return f"<p><b>{verdict(program.report)}</b></p>{''.join(parts)}"
+
+
+def comparison_table(report: DeploymentReport) -> str:
+    """Return a model in floating point and on chips, side by side."""
+    from nm_backends.deployment_table import head, rows
+
+    return table(head(report), rows(report))
+
+
+def comparison_html(report: DeploymentReport) -> str:
+    """Return a comparison as notebooks show it: the table, then what was found."""
+    made = [comparison_table(report), findings(report.common) if report.common else ""]
+    for chip in report.chips.values():
+        shown = report.warnings_of(chip) if chip.ok else list(chip.report)
+        if shown or chip.stopped:
+            stopped = f"<p>{escape(chip.stopped)}</p>" if chip.stopped else ""
+            made.append(f"<p><b>{escape(chip.chip)}</b></p>{stopped}{findings(shown)}")
+    return "".join(made)
 
 
 def result_html(result: Result) -> str:

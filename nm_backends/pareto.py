@@ -11,9 +11,10 @@ from nm_backends.files import atomic_write
 if TYPE_CHECKING:
     from nm_backends.deployment import Deployment, DeploymentReport
 
-__all__ = ["draw_pareto", "empty_figure", "front", "save_figure", "save_pareto"]
+__all__ = ["COSTS", "draw_pareto", "empty_figure", "front", "save_figure", "save_pareto"]
 
-_COSTS = (("energy", "J"), ("latency", "s"))
+COSTS = (("energy", "J"), ("latency", "s"))
+"""What a sample costs, and its unit."""
 
 
 def save_pareto(report: DeploymentReport, path: str | os.PathLike[str]) -> None:
@@ -35,7 +36,7 @@ def save_pareto(report: DeploymentReport, path: str | os.PathLike[str]) -> None:
     if not any(chip.ok and chip.decisions is not None for chip in report.chips.values()):
         raise UserError("there is nothing to plot: no chip ran any samples", "give spikes")
     figure = empty_figure(path, (11, 4.6))
-    for axes, (cost, unit) in zip(figure.subplots(1, 2, sharey=True), _COSTS, strict=True):
+    for axes, (cost, unit) in zip(figure.subplots(1, 2, sharey=True), COSTS, strict=True):
         draw_pareto(axes, report, cost, unit)
         axes.label_outer()
     figure.suptitle(f"{report.source}: {report.samples:,} samples")

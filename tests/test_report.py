@@ -13,7 +13,7 @@ from html_reader import read
 import nm_backends as nmb
 from nm_backends.errors import UserError
 from nm_backends.history import Epoch, History
-from nm_backends.report import gather, page, write_page
+from nm_backends.report import comparison_page, gather, page, write_page
 from nm_backends.report.sections import SECTIONS
 from nm_backends.testing import conventions, random_model, random_spikes
 
@@ -200,7 +200,9 @@ def test_the_command_writes_a_page(nmb, programs, tmp_path):
     text = read((tmp_path / "p.html").read_text(encoding="utf-8"))
     for name in ("p.nmb", "in.npz", "h.json"):
         assert f"{name} {hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()}" in text
-    assert " ".join(("nmb", *command[:3], "p.html", *command[4:], "--sample", "1")) in text
+    again = "nmb report p.nmb --output p.html --input in.npz --history h.json --sample 1"
+    assert again in text
+    assert nmb(*again.split()[1:]).exit_code == 0
     said = json.loads(nmb("report", "p.nmb", "-o", "p.html", "--json").stdout)
     assert said["ok"]
     assert said["output"] == "p.html"
@@ -228,3 +230,61 @@ def test_without_matplotlib_it_says_what_to_install(programs, monkeypatch):
     with pytest.raises(UserError) as raised:
         page(gather(programs["tinyodin"]))
     assert "nm-backends[plot]" in raised.value.hint
+
+
+@pytest.fixture(scope="module")
+def compared():
+    chips = ["tinyodin", "reckon"]
+    spikes = random_spikes(1)
+    return nmb.compare(random_model(0), spikes, np.array(LABELS), chips, conventions(),
+                       calibrate=spikes, progress=False)  # fmt: skip
+
+
+def test_a_comparison_sets_chips_side_by_side(compared):
+    html = comparison_page(compared)
+    text = read(html)
+    assert "Runs on tinyodin, reckon" in text
+    assert "<script" not in html
+    for chip in compared.chips.values():
+        assert f"{chip.chip} {chip.accuracy:.1%} accuracy" in text
+        assert all(one.code in text for one in chip.report)
+        for r in chip.resources:
+            assert f"{r.used:,} / {r.available:,}" in text
+        assert re.sub(r"\s+", " ", chip.latency.formula) in text
+    assert len(pictures(html)) == 2
+    assert comparison_page(compared) == html
+    assert "weights rounded by: if1" in read(compared._repr_html_())
+
+
+def test_a_model_that_fits_nowhere_is_told(compared):
+    from dataclasses import replace
+
+    from nm_backends.rules import Diagnostic, Report
+
+    broken = Diagnostic("ODIN001", "error", "too large")
+    chips = {"odin": replace(compared["tinyodin"], chip="odin", program=None, accuracy=None,
+                             decisions=None, report=Report("odin", "m", [broken]))}  # fmt: skip
+    html = comparison_page(replace(compared, chips=chips))
+    text = read(html)
+    assert "Runs on none of the chips" in text
+    assert "odin does not fit ODIN001" in text
+    assert "too large" in text
+    assert pictures(html) == []
+    assert "too large" in read(replace(compared, chips=chips)._repr_html_())
+
+
+def test_compare_writes_a_page(nmb, model_file, spike_file, tmp_path):
+    command = f"compare {model_file} --chip tinyodin --spikes {spike_file} --report c.html"
+    result = nmb(*command.split())
+    assert result.exit_code == 0, result.output
+    assert "written: c.html" in result.stdout
+    text = read((tmp_path / "c.html").read_text(encoding="utf-8"))
+    assert f"nmb {command}" in text
+    assert hashlib.sha256(model_file.read_bytes()).hexdigest() in text
+    assert "Runs on tinyodin" in text
+    bare = nmb("compare", model_file, "--chip", "tinyodin", "--report", "bare.html", "--no-snap")
+    assert bare.exit_code == 0, bare.output
+    text = read((tmp_path / "bare.html").read_text(encoding="utf-8"))
+    assert "nothing was run" in text
+    assert "tinyodin fits one chip" in text
+    assert "--report bare.html --no-snap" in text

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nm_backends.cli.options import (
+    command_line,
     discretisation_from,
     discretisation_options,
     model_argument,
@@ -33,6 +35,7 @@ __all__ = ["compare_command", "print_comparison"]
 )
 @click.option("--calibrate", metavar="SPIKES.npz", help="Typical input, to choose the scales by.")
 @click.option("--plot", metavar="OUT.png", help="Draw accuracy over energy and latency.")
+@click.option("--report", "page", metavar="PAGE.html", help="Write one page, for a browser.")
 @discretisation_options
 @json_option
 def compare_command(
@@ -41,6 +44,7 @@ def compare_command(
     spikes: str | None,
     calibrate: str | None,
     plot: str | None,
+    page: str | None,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -56,8 +60,9 @@ def compare_command(
     from nm_backends.cli.spikes import check_output, naming, read_spikes
     from nm_backends.comparing import compare
 
-    if plot:
-        check_output(plot, model, spikes, calibrate)
+    for path in (plot, page):
+        if path:
+            check_output(path, model, spikes, calibrate)
     source = read_spikes(spikes) if spikes else None
     typical = read_spikes(calibrate).spikes if calibrate else None
     with naming(spikes or model):
@@ -72,6 +77,8 @@ def compare_command(
         )
     if plot and report.fits_somewhere:
         report.plot(plot)
+    if page:
+        _write_page(page, report, model, [path for path in (spikes, calibrate) if path])
     if as_json:
         echo_json(report.to_dict())
     else:
@@ -82,7 +89,18 @@ def compare_command(
             click.echo(f"warnings in full: nmb check {model} --chip NAME; nmb explain CODE; --json")
         if plot and report.fits_somewhere:
             click.echo(f"written: {plot}")
+        if page:
+            click.echo(f"written: {page}")
     raise click.exceptions.Exit(0 if report.fits_somewhere else 1)
+
+
+def _write_page(path: str, report: DeploymentReport, model: str, files: Sequence[str]) -> None:
+    from nm_backends.files import atomic_write
+    from nm_backends.report import comparison_page
+
+    text = comparison_page(report, files=[model, *files], command=command_line())
+    with atomic_write(path) as aside:
+        aside.write_text(text, encoding="utf-8")
 
 
 def print_comparison(report: DeploymentReport, title: str = "", *, brief: bool = False) -> None:

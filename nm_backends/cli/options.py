@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from nm_backends.discretisation import Discretisation
 
 __all__ = [
-    "assume_option", "assumed", "chip_option", "discretisation_from", "discretisation_options",
-    "model_argument",
+    "assume_option", "assumed", "chip_option", "command_line", "discretisation_from",
+    "discretisation_options", "model_argument",
 ]  # fmt: skip
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -45,6 +47,25 @@ def assumed(given: tuple[str, ...]) -> dict[str, str]:
     if not all(name and value for name, _, value in pairs):
         raise click.BadParameter("expected NAME=VALUE", param_hint="--assume")
     return {name: value for name, _, value in pairs}
+
+
+def command_line() -> str:
+    """Return the command that is running, as one would type it again."""
+    context = click.get_current_context()
+    words, last = ["nmb", str(context.info_name)], []
+    for item in context.command.params:
+        name = str(item.name)
+        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[name]
+        if isinstance(item, click.Argument):
+            last.append(str(value))
+        elif isinstance(item, click.Option) and item.is_flag:
+            words.append((item.opts if value else item.secondary_opts or item.opts)[-1])
+        else:
+            for one in value if item.multiple else [value]:
+                words += [item.opts[-1], str(one)]
+    return shlex.join([*words[:2], *last, *words[2:]])
 
 
 _PER_NODE = "one value for all, or NODE=VALUE (repeatable)"

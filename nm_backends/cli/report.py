@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from nm_backends.cli.options import command_line
 from nm_backends.cli.output import echo_json, json_option
 from nm_backends.errors import UserError
 from nm_backends.progress import progress
@@ -51,9 +51,6 @@ def report_command(
     loaded = load(program)
     source = read_spikes(spikes) if spikes else None
     learned = _history(history) if history else None
-    words = ["nmb", "report", program, "-o", output]
-    for option, value in (("--input", spikes), ("--history", history), ("--sample", sample)):
-        words += [option, str(value)] if value else []
     with progress("reporting", 1, quiet=as_json), naming(spikes or program):
         found = gather(
             loaded,
@@ -62,7 +59,7 @@ def report_command(
             sample=sample,
             history=learned,
             files=[path for path in (program, spikes, history) if path],
-            command=shlex.join(words),
+            command=command_line(),
         )
         text = page(found)
     with atomic_write(output) as aside:

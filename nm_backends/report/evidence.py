@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nm_backends.rules import Report
     from nm_backends.system.program import System
 
-__all__ = ["Evidence", "gather"]
+__all__ = ["Evidence", "file_sums", "gather"]
 
 
 @dataclass
@@ -82,14 +82,6 @@ class Evidence:
             return None
         return float(np.mean(self.result.prediction == self.reference.prediction))
 
-    @property
-    def real_time_factor(self) -> float | None:
-        """How long the slowest sample takes the chip, in times of how long it lasts."""
-        dt = self.program.network.discretisation.dt
-        if self.result is None or self.result.latency is None or not dt:
-            return None
-        return float(np.max(self.result.latency.value) / (dt * max(1, len(self.result.spikes))))
-
 
 def gather(
     program: Program | System,
@@ -124,17 +116,18 @@ def gather(
         The spikes do not belong to the model, labels are not one per sample, or there is no such
         sample.
     """
-    sums = {Path(file).name: _sum(file) for file in files}
     found = Evidence(
-        program, program.check(), sample=sample, history=history, files=sums, command=command
-    )
+        program, program.check(), sample=sample, history=history, files=file_sums(files),
+        command=command,
+    )  # fmt: skip
     if spikes is not None:
         _run(found, spikes, labels)
     return found
 
 
-def _sum(path: str | os.PathLike[str]) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def file_sums(files: Sequence[str | os.PathLike[str]]) -> dict[str, str]:
+    """Return the SHA-256 of files, by their names."""
+    return {Path(f).name: hashlib.sha256(Path(f).read_bytes()).hexdigest() for f in files}
 
 
 def _run(found: Evidence, spikes: Any, labels: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from nm_backends import html
@@ -13,7 +15,7 @@ from nm_backends.report.evidence import Evidence, gather
 from nm_backends.report.sections import SECTIONS, tiles
 from nm_backends.report.style import STYLE
 
-__all__ = ["page", "write_page"]
+__all__ = ["document", "drawing", "page", "write_page"]
 
 
 def page(found: Evidence) -> str:
@@ -24,13 +26,33 @@ def page(found: Evidence) -> str:
     UserError
         matplotlib is not installed.
     """
-    try:
+    with drawing():
         made = [(key, title, section(found)) for key, title, section in SECTIONS]
+    return document(_title(found), _header(found), made)
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Say what to install where there is no matplotlib."""
+    try:
+        yield
     except ImportError as error:
         from nm_backends.plot import INSTALL
 
         raise UserError(f"no page without pictures: {error}", INSTALL) from None
-    made = [(key, title, body) for key, title, body in made if body]
+
+
+def document(title: str, header: str, sections: Sequence[tuple[str, str, str]]) -> str:
+    """Return a whole page.
+
+    Parameters
+    ----------
+    header
+        HTML of what comes first.
+    sections
+        Key, title and HTML of each; those without HTML are left out.
+    """
+    made = [(key, title, body) for key, title, body in sections if body]
     links = "".join(f'<li><a href="#{key}">{escape(title)}</a></li>' for key, title, _ in made)
     body = "".join(
         f'<section id="{key}"><h2>{escape(title)}</h2><div class="wide">{inner}</div></section>'
@@ -39,8 +61,8 @@ def page(found: Evidence) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(_title(found))}</title><style>{STYLE}</style></head><body>"
-        f"<header>{_header(found)}</header><nav><ul>{links}</ul></nav><main>{body}</main>"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
+        f"<header>{header}</header><nav><ul>{links}</ul></nav><main>{body}</main>"
         "</body></html>\n"
     )
 

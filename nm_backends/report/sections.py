@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from nm_backends.report.pictures import picture
 if TYPE_CHECKING:
     from nm_backends.result import Result
 
-__all__ = ["SECTIONS", "Section", "tiles"]
+__all__ = ["SECTIONS", "Section", "made_of", "tile_list", "tiles"]
 
 Section = Callable[[Evidence], str]
 """Makes the HTML below a title; an empty one leaves the section out."""
@@ -45,6 +45,11 @@ def tiles(found: Evidence) -> str:
     if fullest is not None:
         used = f"{fullest.used:,} of {fullest.available:,}"
         shown.append((f"fullest: {fullest.name}", f"{fullest.percent:.0f} %", used))
+    return tile_list(shown)
+
+
+def tile_list(shown: Sequence[tuple[str, str, str]]) -> str:
+    """Return figures in a row: what, how much, and more about it."""
     items = [
         f"<li>{escape(name)}<b>{escape(value)}</b><small>{escape(more)}</small></li>"
         for name, value, more in shown
@@ -61,9 +66,10 @@ def _cost_tiles(found: Evidence) -> list[tuple[str, str, str]]:
         value, _, status = ("", "", "") if estimate is None else _split(estimate)
         note = str(found.result.metadata.get(f"{name}_note", "no constants are published"))
         shown.append((f"{name} per sample", value or "not known", status or note))
-    if (factor := found.real_time_factor) is not None:
-        fast = "fast enough for this time step" if factor <= 1 else "too slow for this time step"
-        shown.append(("slowest sample, of real time", f"{factor:.3g} x", fast))
+    if (keeps_up := found.result.real_time) is not None:
+        factor = float(np.min(keeps_up.factor.value, initial=np.inf))
+        fast = "fast enough for this time step" if keeps_up.ok else "too slow for this time step"
+        shown.append(("as fast as the input, at least", f"{factor:.3g} x", fast))
     return shown
 
 
@@ -163,22 +169,29 @@ def cost(found: Evidence) -> str:
     """Return energy and latency with all that they rest on."""
     if found.result is None:
         return _stopped(found)
-    rows = []
-    for name in ("latency", "energy"):
-        estimate = getattr(found.result, name)
-        if estimate is None:
-            note = found.result.metadata.get(f"{name}_note", "no constants are published")
-            rows.append((f"{name} per sample", "not known", "", "", str(note)))
-            continue
-        value, _, status = _split(estimate)
-        rows.append((f"{name} per sample", value, status, estimate.formula, estimate.source))
-    counted = [(name, value) for name, value in html.result_facts(found.result)]
+    estimates = {f"{n} per sample": getattr(found.result, n) for n in ("latency", "energy")}
+    if (keeps_up := found.result.real_time) is not None:
+        estimates["as fast as the input, on average"] = keeps_up.factor
+        estimates["slowest clock that would do"] = keeps_up.clock
+        if keeps_up.power is not None:
+            estimates["power at that clock"] = keeps_up.power
+    rows = [_estimated(found, name, estimate) for name, estimate in estimates.items()]
     return (
         html.table(("", "value", "status", "formula", "source"), rows)
         + "<h3>What was counted</h3>"
-        + html.table(("", "value"), counted)
+        + html.table(("", "value"), html.result_facts(found.result))
         + _constants(found)
     )
+
+
+def _estimated(found: Evidence, name: str, estimate: Any) -> tuple[str, ...]:
+    """Return a row of an estimate, or of why there is none."""
+    if estimate is None and found.result is not None:
+        note = f"{name.split()[0]}_note"
+        why = found.result.metadata.get(note, "no constants are published")
+        return (name, "not known", "", "", str(why))
+    value, _, status = _split(estimate)
+    return (name, value, status, estimate.formula, estimate.source)
 
 
 def _constants(found: Evidence) -> str:
@@ -249,21 +262,31 @@ def rests_on(found: Evidence) -> str:
 
 
 def reproduce(found: Evidence) -> str:
-    """Return versions, hashes and commands."""
+    """Return versions, hashes, choices and the command."""
+    chosen = {**vars(found.program.options), **found.program.metadata}
+    plain = {k: v for k, v in chosen.items() if isinstance(v, str | bool | int | float | tuple)}
+    choices = html.table(
+        ("choice of the compilation", "value"),
+        [(name.replace("_", " "), str(value)) for name, value in plain.items()],
+    )
+    return made_of(found.files, found.command) + choices
+
+
+def made_of(files: Mapping[str, str], command: str) -> str:
+    """Return what a page was made with and of, and how.
+
+    Parameters
+    ----------
+    files
+        Name to SHA-256.
+    """
     from nm_backends import __version__
 
     rows = [("nm-backends", __version__), ("Python", platform.python_version())]
     rows += [(name, version(name)) for name in _LIBRARIES]
-    made = html.table(("made with", "version"), rows)
-    if found.files:
-        made += html.table(("made of", "SHA-256"), list(found.files.items()))
-    chosen = {**vars(found.program.options), **found.program.metadata}
-    plain = {k: v for k, v in chosen.items() if isinstance(v, str | bool | int | float | tuple)}
-    made += html.table(
-        ("choice of the compilation", "value"),
-        [(name.replace("_", " "), str(value)) for name, value in plain.items()],
-    )
-    return made + (f"<pre>{escape(found.command)}</pre>" if found.command else "")
+    made = f"<pre>{escape(command)}</pre>" if command else ""
+    made += html.table(("made with", "version"), rows)
+    return made + (html.table(("made of", "SHA-256"), list(files.items())) if files else "")
 
 
 SECTIONS: Sequence[tuple[str, str, Section]] = (
