@@ -255,7 +255,8 @@ def leak_out_of_range(network: Network, spec: ChipSpec) -> Iterator[dict[str, An
         hint = "use another time constant"
         if 0 < value < 1:
             part = math.log(ALPHA_LEAST) / math.log(value)
-            hint = f"a time step {1 / part:.3g} times shorter would do"
+            hint = f"a time step {1 / part:.3g} times shorter would do (nmb compile --search-dt "
+            hint += f"1/{math.ceil(1 / part)})"
         yield {
             "message": f"the membrane is multiplied by {value:.4g} in each step",
             "node": p.name,
