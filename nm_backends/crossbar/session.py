@@ -23,7 +23,7 @@ from nm_backends.image import Image
 from nm_backends.network import Population
 from nm_backends.program import Program
 
-__all__ = ["CrossbarSession"]
+__all__ = ["CrossbarSession", "undelayed"]
 
 _WORTH_THREADS = 1 << 15  # events in a step
 
@@ -116,7 +116,7 @@ class CrossbarSession:
         self._simulator = simulator
         self._rest_synapses = simulator.synapses.copy()
         self._neurons = np.repeat(simulator.neurons, self.batch)
-        self._layout, self._delays = _undelayed(layout, channels)
+        self._layout, self._delays = undelayed(layout, channels)
         self._past = np.zeros((int(self._delays.max()) + 1, self.batch, channels), np.uint8)
         self.reset()
 
@@ -138,12 +138,16 @@ class CrossbarSession:
             self._stuck = True
             raise endless(self.chip, self.program, error) from error
         run = decoded(self.chip, self._layout, Encoded(words, offsets, step_end), log)
+        return self._counted(run)
+
+    def _counted(self, run: CoreRun) -> CoreRun:
+        """Add what was counted in a step to the totals."""
         for name, counted in run.counters.items():
             self._totals[name] = self._totals.get(name, 0) + counted
         return run
 
 
-def _undelayed(
+def undelayed(
     layout: dict[str, np.ndarray], channels: int
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return a layout without delays, and the delays: channels are once there for each of them."""

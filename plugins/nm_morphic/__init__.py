@@ -25,6 +25,5 @@ def nm_register_chips(register: Callable[[ChipEntry], None]) -> None:
             neurons=2048,
             rows=1024,
             synapses=2_097_152,
-            unsupported={"steps_are_the_run": "is not run step by step so far"},
         )
     )

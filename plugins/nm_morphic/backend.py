@@ -10,6 +10,7 @@ import numpy as np
 
 from nm_backends.crossbar.backend import CrossbarBackend
 from nm_backends.errors import UserError
+from nm_backends.run import refuse_learning
 from nm_backends.setups import check_setups
 from nm_morphic import cost
 from nm_morphic.assumptions import Assumptions
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from nm_backends.chip import Transaction
     from nm_backends.image import Image
     from nm_backends.network import Network
-    from nm_backends.program import CompileOptions
+    from nm_backends.program import CompileOptions, Program
     from nm_backends.program import Mapping as ChipMapping
     from nm_backends.rules import Report
     from nm_backends.trace import TraceVerdict
+    from nm_morphic.session import MorphicSession
 
 __all__ = ["BACKEND", "MorphicBackend"]
 
@@ -81,6 +83,14 @@ class MorphicBackend(CrossbarBackend):
     def assuming(self, assumptions: Assumptions) -> MorphicBackend:
         """Return the backend under other assumptions."""
         return _backend(assumptions, self.chips)
+
+    def open_session(self, program: Program, batch: int, learning: Any = None) -> MorphicSession:
+        """Return as many meshes as there are samples, to be run step by step."""
+        from nm_morphic.session import MorphicSession
+
+        if learning is not None:
+            raise refuse_learning(program)
+        return MorphicSession(self.chip, program, batch, self.assumptions, self.chips)
 
     def restore_stream(self, image: Image, neurons: Sequence[int]) -> list[Transaction]:
         """Return the transactions that give neurons their first state back."""

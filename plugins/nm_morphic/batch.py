@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,7 +21,10 @@ from nm_morphic.image import images_of
 from nm_morphic.simulator import MorphicSimulator
 from nm_morphic.spec import CORES, NEURONS
 
-__all__ = ["Lane", "run_batch"]
+__all__ = ["Lane", "State", "run_batch", "run_on"]
+
+State = dict[str, np.ndarray]
+"""What events change, see `Engine.state`."""
 
 _SERVED_PER_CORE = 1 << 14
 """Events that the cores may serve on average for one input event before it counts as endless."""
@@ -62,9 +66,14 @@ class Lane:
             raise LivelockError(0, event, neuron, self._budget)
         return out, int(cycles.sum())
 
-    def sample(self, s: int, bounds: list[int], books: _Books, mark: int | None) -> np.ndarray:
-        """Run a sample, from ``bounds[0]`` on to each of the others in turn; return its outputs."""
-        self._engine.put_back(self._rest)
+    def sample(
+        self, s: int, bounds: list[int], books: _Books, mark: int | None, start: State | None = None
+    ) -> np.ndarray:
+        """Run a sample, from ``bounds[0]`` on to each of the others in turn; return its outputs.
+
+        It begins at rest, or in the state ``start``, which then follows it.
+        """
+        self._engine.put_back(self._rest if start is None else start)
         self._engine.clear()
         outs = []
         for begin, end in pairwise(bounds):
@@ -78,6 +87,8 @@ class Lane:
                 books.membranes[mark] = self._engine.cores["membrane"].reshape(-1)
                 mark += 1
         self._note(s, books)
+        if start is not None:
+            start.update(self._engine.state())
         return np.concatenate([np.empty(0, _OUT), *outs])
 
     def _note(self, s: int, books: _Books) -> None:
@@ -134,6 +145,25 @@ def run_batch(
         ]
 
     outs = [out for part in _spread(work, len(bounds), threads) for out in part]
+    return _log(outs, books, saturations)
+
+
+def run_on(
+    engine: Engine, words: np.ndarray, offsets: np.ndarray, states: Sequence[State]
+) -> BatchLog:
+    """Run one sample from each of these states, which go on to where it ends."""
+    cores = engine.cores.size
+    lane = Lane(engine, read_words(words, cores))
+    bounds = _bounds(check_offsets("offsets", offsets, words.size), None, None)
+    books = _books(len(bounds), cores * NEURONS, 0, False)
+    outs = [
+        lane.sample(s, bound, books, None, start)
+        for s, (bound, start) in enumerate(zip(bounds, states, strict=True))
+    ]
+    return _log(outs, books, False)
+
+
+def _log(outs: list[np.ndarray], books: _Books, saturations: bool) -> BatchLog:
     out = np.concatenate([np.empty(0, _OUT), *outs])
     sizes = np.array([o.size for o in outs], np.int64)
     return BatchLog(
