@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nm_backends.chip import ChipSpec
     from nm_backends.program import Program
 
-__all__ = ["readme"]
+__all__ = ["event_files", "readme"]
 
 _EVENT_FILES = {
     "input_map.csv": """\
@@ -38,9 +38,6 @@ def readme(program: Program, spec: ChipSpec, plan: EventPlan | None, names: Sequ
     """Return the text of ``README.txt`` for an export that holds the files ``names``."""
     title = f"nm-backends export for {spec.name}"
     learned = [name for name in names if name.endswith(LEARNED)]
-    said = {name: _LEARNED.format(memory=name.removesuffix(LEARNED)) for name in learned}
-    entries = [(name, text) for name, text in (_EVENT_FILES | said).items() if name in names]
-    listed = "\n".join(_entry(name, text) for name, text in entries)
     driving = ""
     if plan:
         driving = _template("export_driving").format(
@@ -52,9 +49,18 @@ def readme(program: Program, spec: ChipSpec, plan: EventPlan | None, names: Sequ
         chip=spec.name,
         rule="=" * len(title),
         source=PurePath(program.network.source).name,
-        event_files=listed + "\n" if listed else "",
+        event_files=event_files(names),
         driving=driving,
     )
+
+
+def event_files(names: Sequence[str]) -> str:
+    """Say what those of the files ``names`` are that have to do with events and learning."""
+    learned = [name for name in names if name.endswith(LEARNED)]
+    said = {name: _LEARNED.format(memory=name.removesuffix(LEARNED)) for name in learned}
+    entries = [(name, text) for name, text in (_EVENT_FILES | said).items() if name in names]
+    listed = "\n".join(_entry(name, text) for name, text in entries)
+    return listed + "\n" if listed else ""
 
 
 def _entry(name: str, text: str) -> str:

@@ -31,11 +31,11 @@ def test_conformance(chip, case):
 
 
 def test_every_chip_is_here():
-    assert {"odin", "reckon", "spoon", "tinyodin", "toy"} <= set(CHIPS)
+    assert {"morphic", "odin", "reckon", "spoon", "tinyodin", "toy"} <= set(CHIPS)
 
 
 def test_built_in_chips_support_everything():
-    for chip in ("odin", "reckon", "spoon", "tinyodin"):
+    for chip in ("morphic", "odin", "reckon", "spoon", "tinyodin"):
         assert len(cases_for(chip)) == len(CASES)
 
 

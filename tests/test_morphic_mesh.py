@@ -59,6 +59,9 @@ def test_a_mesh_is_saved_exported_and_read_back(program, tmp_path):
     np.testing.assert_array_equal(again.run(spikes).spikes, program.run(spikes).spikes)
     program.export(tmp_path / "e", spikes)
     assert read_export(tmp_path / "e").differences(program.image) == []
+    text = (tmp_path / "e" / "README.txt").read_text()
+    assert "morphic (3 chips, 12 cores)" in text
+    assert "* hop_latency = 0: that many rounds" in text
 
 
 def test_as_few_chips_as_it_takes():

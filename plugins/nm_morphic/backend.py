@@ -20,6 +20,7 @@ from nm_morphic.spread import MESH_SIZES
 from nm_morphic.stream import Stream
 
 if TYPE_CHECKING:
+    from nm_backends.aer import EventPlan
     from nm_backends.chip import Transaction
     from nm_backends.image import Image
     from nm_backends.network import Network
@@ -99,6 +100,12 @@ class MorphicBackend(CrossbarBackend):
     def meshed(self, chips: int) -> MorphicBackend:
         """Return the backend of a mesh of so many chips."""
         return _backend(self.assumptions, chips)
+
+    def export_readme(self, program: Program, plan: EventPlan | None, names: Sequence[str]) -> str:
+        """Return the ``README.txt`` of an export."""
+        from nm_morphic.exporting import export_readme
+
+        return export_readme(program, plan, names, self.assumptions, self.chips)
 
     def estimate(self, counters: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Return energy and latency at 0.8 V."""

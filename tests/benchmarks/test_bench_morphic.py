@@ -10,10 +10,13 @@ import os
 import resource
 import time
 
+import nir
 import numpy as np
 import pytest
 from morphic_cases import chip
 
+import nm_backends as nmb
+from nm_backends.testing import conventions
 from nm_morphic.routes import Route, encode
 from nm_morphic.simulator import MorphicSimulator
 
@@ -103,3 +106,29 @@ def test_mesh_of_64_chips(benchmark):
         gain_of_two_threads=round(one / two, 2), busy_others=round(os.getloadavg()[0], 1),
     )  # fmt: skip
     assert peak < 2
+
+
+@pytest.mark.benchmark(timer=time.process_time)
+def test_programs(benchmark):
+    """A layer of 400 inputs and 500 neurons, 64 samples of 50 steps: what ``program.run`` takes."""
+    rng = np.random.default_rng(3)
+    weights = np.where(rng.random((500, 400)) < 0.5, -1.0, 1.0).astype(np.float32)
+    ones = np.ones(500, np.float32)
+    graph = nir.NIRGraph(
+        {
+            "input": nir.Input({"input": np.array([400])}),
+            "fc": nir.Linear(weights),
+            "if": nir.IF(r=ones, v_threshold=60 * ones, v_reset=0 * ones),
+            "output": nir.Output({"output": np.array([500])}),
+        },
+        [("input", "fc"), ("fc", "if"), ("if", "output")],
+    )
+    options = nmb.CompileOptions(row_pairs="never")
+    program = nmb.compile(graph, "morphic", conventions(), options=options)
+    spikes = (rng.random((50, 64, 400)) < 0.1).astype(np.uint8)
+    result = benchmark(program.run, spikes, threads=1)
+    rate = float(result.counters["sops"].sum()) / benchmark.stats.stats.min / 1e9
+    fired = float(result.spikes.sum()) / result.counters["events_in"].sum()
+    benchmark.extra_info |= {"GSOP/s": round(rate, 3), "spikes per event": round(float(fired), 3)}
+    print(f"\n{benchmark.name}: {benchmark.extra_info}")
+    assert rate > 1
