@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -110,7 +111,8 @@ def print_comparison(report: DeploymentReport, title: str = "", *, brief: bool =
 
     for chip in report.chips.values():
         if chip.program is None:
-            echo_report(chip.report)
+            own = [one for one in chip.report.diagnostics if one not in report.common]
+            echo_report(replace(chip.report, diagnostics=own))
         elif chip.stopped:
             click.secho(f"{chip.chip}: {chip.stopped}", fg="red")
     if report.common:
