@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "learning_arguments", "options_of", "run_trial"]
 
-_KEPT = 4  # float runs, networks and programs that a worker remembers
+_KEPT = {"float": 4, "data": 8}  # what a worker remembers of each kind
+_KEPT_ELSE = 32  # networks, programs
 T = TypeVar("T")
 
 
@@ -112,7 +113,7 @@ class _Trial:
         if key in kept:
             return kept[key]  # type: ignore[no-any-return]
         made = kept[key] = make()
-        if len(kept) > _KEPT:
+        if len(kept) > _KEPT.get(key[0], _KEPT_ELSE):
             kept.popitem(last=False)
         return made
 
