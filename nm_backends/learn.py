@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +11,7 @@ import numpy as np
 from nm_backends.errors import UserError
 from nm_backends.first_spikes import FirstSpikes
 from nm_backends.history import Epoch, History
-from nm_backends.progress import progress as progress_bar
+from nm_backends.progress import shown
 from nm_backends.run import refuse_learning
 from nm_backends.spikes import prepare
 
@@ -98,7 +97,7 @@ def learn_program(
     history.readout = readout
     note = _notes(history, learner, lambda: learner.score(tested, wanted, readout))
     note(0)
-    with _shown(progress, epochs * counts.shape[1]) as advance:
+    with shown(progress, "learning", epochs * counts.shape[1]) as advance:
         for _ in range(epochs):
             done = epochs_learned(program)
             order = _order(counts.shape[1], shuffle, done)
@@ -166,11 +165,3 @@ def _order(samples: int, seed: int | None, done: int) -> np.ndarray:
     if seed is None:
         return np.arange(samples)
     return np.random.default_rng([seed, done]).permutation(samples)
-
-
-def _shown(
-    wanted: Callable[[int], None] | bool | None, total: int
-) -> AbstractContextManager[Callable[[int], None]]:
-    if callable(wanted):
-        return nullcontext(wanted)
-    return progress_bar("learning", total, quiet=wanted is False)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nm_backends.history import History
     from nm_backends.result import Result
     from nm_backends.session import Session
+    from nm_backends.streaming import Stream
 
 __all__ = ["CompileOptions", "Fit", "Mapping", "PopulationFit", "Program", "Resource"]
 
@@ -223,6 +224,34 @@ class Program:
         from nm_backends.run import run_program
 
         return run_program(self, spikes, record, threads, progress, driving)
+
+    def stream(
+        self,
+        data: Any,
+        batch: int = 64,
+        steps: int | None = None,
+        record: Sequence[str] = (),
+        threads: int | None = None,
+        progress: Callable[[int], None] | bool | None = None,
+    ) -> Stream:
+        """Run a dataset that does not fit into memory, some samples at a time.
+
+        ``for result in program.stream(data)`` gives the results batch by batch,
+        ``program.stream(data).totals()`` adds them up; memory is that of one batch.
+
+        Parameters
+        ----------
+        data, batch, steps, record, threads, progress
+            See `nm_backends.streaming.Stream`.
+
+        Raises
+        ------
+        UserError
+            The network has several inputs, or a number makes no sense.
+        """
+        from nm_backends.streaming import Stream
+
+        return Stream(self, data, batch, steps, record, threads, progress)
 
     def learn(
         self,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-__all__ = ["progress"]
+__all__ = ["progress", "shown"]
 
 
 @contextmanager
@@ -53,3 +53,12 @@ def progress(
             bar.update(task, advance=steps, rate=f"{rate:.3g}/s")
 
         yield advance
+
+
+def shown(
+    wanted: Callable[[int], None] | bool | None, title: str, total: int | None
+) -> AbstractContextManager[Callable[[int], None]]:
+    """Return what shows progress as a user wants it: None, False, or a function of their own."""
+    if callable(wanted):
+        return nullcontext(wanted)
+    return progress(title, total, quiet=wanted is False)

@@ -115,10 +115,13 @@ class _Session:
         """Yield outcomes until no trial is left."""
         from distributed import as_completed
 
-        completed = as_completed(self._submit(), loop=self.client.loop)
-        for future in completed:
+        # Results are fetched as soon as they are there: what a worker still holds dies with it.
+        completed = as_completed(
+            self._submit(), loop=self.client.loop, with_results=True, raise_errors=False
+        )
+        for future, result in completed:
             trial = self.running.pop(future.key)
-            outcome = self._outcome(future, trial)
+            outcome = self._outcome(future, result, trial)
             if outcome is None:
                 self.waiting.append(trial)
                 self.lost[trial.key] += 1
@@ -127,21 +130,20 @@ class _Session:
             for more in self._submit():
                 completed.add(more)
 
-    def _outcome(self, future: Any, trial: Trial) -> Outcome | None:
+    def _outcome(self, future: Any, result: Any, trial: Trial) -> Outcome | None:
         """Return what came of a trial; None where it has to be sent again."""
         from distributed import KilledWorker
 
-        try:
-            outcome: Outcome = future.result()
-        except KilledWorker:
+        if isinstance(result, Outcome):
+            return result
+        error = future.exception() if future.status == "error" else result
+        if isinstance(error, KilledWorker):
             return died("it ended several workers without a word (is there enough memory?)")
-        except Exception as error:
-            # Lost with the last worker that had the data, or something that Dask does not name.
-            if self.lost[trial.key] >= _TIMES:
-                return died(f"Dask lost it: {type(error).__name__}: {error}")
-            self.sent.again()
-            return None
-        return outcome
+        # Lost with the last worker that had the data, or something that Dask does not name.
+        if self.lost[trial.key] >= _TIMES:
+            return died(f"Dask lost it: {type(error).__name__}: {error}")
+        self.sent.again()
+        return None
 
 
 def _work(bundle: Bundle, recipe: Recipe) -> Outcome:
