@@ -181,7 +181,8 @@ def _setup(chain: Chain, layers: _Layers, learns: tuple[bool, bool]) -> Setup:
     none = np.zeros((0, 0), np.int32), np.zeros(0, np.int32)
     if conv is not None and scaled is not None:
         registers |= _conv_registers(conv, scaled, chain.pool)
-        none = scaled.weights.reshape(len(conv.kernel), -1).T, scaled.bias
+        taps = scaled.weights.reshape(len(conv.kernel), -1).T
+        none = np.ascontiguousarray(taps), scaled.bias
     return Setup(
         registers, *none, layers.hidden.weights, layers.hidden.bias, layers.output.weights,
         layers.output.bias, random_signs(chain.output.bias.size, chain.hidden.bias.size, 0),
