@@ -35,7 +35,8 @@ def recordings(number, seed):
 def nmnist(directory, part, most):
     """Return events of N-MNIST's files ``part/digit/*.bin``, cut to 28 x 28, and labels.
 
-    An event is five bytes: column, row, then a bit of polarity and 23 of microseconds.
+    An event is five bytes: column, row, then a bit of polarity and 23 of microseconds. The input
+    has one polarity, so that bit is left out.
     """
     paths = sorted(Path(directory).glob(f"{part}/[0-9]/*.bin"), key=lambda p: (p.stem, p.parent))
     samples = [_events(path) for path in paths[:most]]
