@@ -175,6 +175,11 @@ class Program:
     options: CompileOptions = field(default_factory=CompileOptions)
     metadata: dict[str, object] = field(default_factory=dict)
 
+    @property
+    def chips(self) -> int:
+        """Number of chips that it is for: a mesh of chips has one program."""
+        return self.options.chips
+
     def check(self, spikes: Any = None) -> Report:
         """Say what was found when this was compiled, and what its image would do to the chip.
 

@@ -79,3 +79,9 @@ def test_cores_change_places_as_long_as_that_pays():
     assert spikes_times_hops(hears, core, 3) > 0
     assert spikes_times_hops(hears, better, 3) == 0
     assert sorted(np.unique(better)) == list(range(12))
+
+
+def test_a_comparison_takes_as_many_chips_as_are_needed():
+    deployment = nmb.compare(layers(2, 2100), chips=["morphic"])["morphic"]
+    assert deployment.ok
+    assert deployment.chips_needed == 2
