@@ -68,7 +68,6 @@ def test_as_few_chips_as_it_takes():
     wide = ring(size=450, layers=5)
     assert not nmb.check(wide, "morphic").ok
     assert nmb.compile(ring(4), "morphic", chips="auto").options.chips == 1
-    assert nmb.compile(layers(4, 2100), "morphic", chips="auto").options.chips == 2
 
 
 def test_cores_change_places_as_long_as_that_pays():
