@@ -23,6 +23,12 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "nm_backends" / "docs"
 WRITTEN = [*DOCS.glob("pages/**/*.md"), *ROOT.glob("plugins/*/page.md"), ROOT / "README.md"]
 
+PROGRAMS = [
+    (path.name, program)
+    for path in sorted(DOCS.glob("pages/*.md"))
+    for program in re.findall(r"<!-- run -->\n```python\n(.*?)```", path.read_text(), re.DOTALL)
+]
+
 
 @pytest.fixture(scope="module")
 def pages():
@@ -128,12 +134,7 @@ def test_what_a_written_page_names_exists(path):
         assert (ROOT / file).exists(), file
 
 
-def test_programs_on_written_pages_run():
-    blocks = re.findall(
-        r"<!-- run -->\n```python\n(.*?)```",
-        "".join(path.read_text() for path in DOCS.glob("pages/*.md")),
-        re.DOTALL,
-    )
-    assert blocks
-    for block in blocks:
-        exec(compile(block, "<page>", "exec"), {})
+@pytest.mark.parametrize(("page", "program"), PROGRAMS)
+def test_programs_on_written_pages_run(page, program, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    exec(compile(program, page, "exec"), {})
