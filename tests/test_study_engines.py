@@ -13,9 +13,11 @@ from study_cases import STUDY, lethal, write_study
 import nm_backends as nmb
 from nm_backends.errors import UserError
 from nm_backends.study import engines
-from nm_backends.study.recipe import Trial
-from nm_backends.study.sources import Bundle
+from nm_backends.study.description import read_study
+from nm_backends.study.recipe import Trial, trials
+from nm_backends.study.sources import Bundle, collect
 from nm_backends.study.store import Store
+from nm_backends.study.trial import run_trial
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 LONG = STUDY.replace("count = 6", "count = 15")
@@ -65,8 +67,9 @@ def test_interrupted_and_killed_it_ends_with_the_same_table_and_runs_nothing_twi
 
 def test_a_process_that_dies_costs_its_trial_only(monkeypatch):
     monkeypatch.setattr(engines, "_work", lethal)
-    trials = [Trial(n, {}, {"seed": n}) for n in range(8)]
-    found = {t.number: o.row for t, o in engines.Processes(2).run(Bundle(), trials)}
+    chosen = [Trial(n, {}, {"seed": n}) for n in range(8)]
+    with engines.Processes(2) as crew:
+        found = {t.number: o.row for t, o in crew.run(Bundle(), chosen)}
     assert sorted(found) == list(range(8))
     assert found[3]["status"] == "died"
     assert "ended without a word" in found[3]["message"]
@@ -100,3 +103,12 @@ def test_engines_are_named(tmp_path):
     ):
         with pytest.raises(UserError, match=words):
             nmb.sweep(path, **wrong)
+
+
+def test_a_worker_of_another_version_is_no_result(tmp_path):
+    study = read_study(write_study(tmp_path))
+    found = collect(study)
+    recipe = next(trials(study, found)).recipe
+    other = {**recipe, "versions": {**recipe["versions"], "nm_backends": "0.0.1"}}
+    with pytest.raises(UserError, match=r"the study was begun with .*0\.0\.1"):
+        run_trial(found.bundle, other)

@@ -259,6 +259,10 @@ def test_results_do_not_depend_on_threads_or_progress():
         np.testing.assert_array_equal(values, pieces.counters[key], key)
     single = system.run(spikes[:, 0])
     np.testing.assert_array_equal(single.spikes, plain.spikes[:, 0])
+    streamed = system.stream(spikes, batch=16, threads=1).totals()
+    np.testing.assert_array_equal(streamed.prediction, plain.prediction)
+    for key, values in plain.counters.items():
+        assert streamed.counters[key] == values.sum(), key
 
 
 @each_chip

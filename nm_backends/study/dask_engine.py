@@ -139,6 +139,8 @@ class _Session:
         error = future.exception() if future.status == "error" else result
         if isinstance(error, KilledWorker):
             return died("it ended several workers without a word (is there enough memory?)")
+        if isinstance(error, UserError):  # a worker with other versions
+            raise error
         # Lost with the last worker that had the data, or something that Dask does not name.
         if self.lost[trial.key] >= _TIMES:
             return died(f"Dask lost it: {type(error).__name__}: {error}")

@@ -51,8 +51,20 @@ def run_trial(bundle: Bundle, recipe: Recipe, threads: int | None = 1) -> Outcom
         Holds the models and data that the recipe names.
     threads
         Of the simulators; the row does not depend on it.
+
+    Raises
+    ------
+    UserError
+        The worker has other versions than the recipe: that says nothing about the trial.
     """
     begin = time.perf_counter()
+    here = versions(recipe["chip"])
+    if here != recipe["versions"]:
+        raise UserError(
+            f"a worker ({platform.node()}) has {here}, the study was begun with "
+            f"{recipe['versions']}",
+            "install the same versions on all workers",
+        )
     try:
         found = _Trial(bundle, recipe, threads).row()
     except CompileError as refused:
@@ -74,7 +86,6 @@ class _Trial:
     def row(self) -> Row:
         from nm_backends.comparing import accuracy, measured
 
-        self._check_versions()
         program, history = self._program(), None
         if self.recipe["learn"]:
             program = copy.deepcopy(program)
@@ -99,14 +110,6 @@ class _Trial:
             ("data", digest, samples, samples and seed, role),
             lambda: self.bundle.data[digest].drawn(samples, seed, role),
         )
-
-    def _check_versions(self) -> None:
-        here = versions(self.recipe["chip"])
-        if here != self.recipe["versions"]:
-            raise UserError(
-                f"this worker has {here}, the study was begun with {self.recipe['versions']}",
-                "install the same versions on all workers",
-            )
 
     def _once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
         kept: OrderedDict[Any, Any] = self.bundle.memory.setdefault(key[0], OrderedDict())

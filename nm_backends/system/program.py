@@ -17,6 +17,7 @@ from nm_backends.rules import Report
 
 if TYPE_CHECKING:
     from nm_backends.result import Result
+    from nm_backends.streaming import Stream
 
 __all__ = ["Part", "System"]
 
@@ -94,6 +95,20 @@ class System:
             },
             **said,
         )
+
+    def stream(
+        self,
+        data: Any,
+        batch: int = 64,
+        steps: int | None = None,
+        record: Sequence[str] = (),
+        threads: int | None = None,
+        progress: Callable[[int], None] | bool | None = None,
+    ) -> Stream:
+        """Run a dataset that does not fit into memory; as `nm_backends.program.Program.stream`."""
+        from nm_backends.streaming import Stream
+
+        return Stream(self, data, batch, steps, record, threads, progress)
 
     def check(self, spikes: Any = None) -> Report:
         """Say what was found when this was compiled, and what the images would do to the chips.
