@@ -12,7 +12,7 @@ from nm_backends.errors import UserError
 from nm_backends.losses import activity
 from nm_backends.real_time import real_time, step_cycles
 from nm_backends.result import RawRun, Result
-from nm_backends.spikes import prepare
+from nm_backends.spikes import Prepared, prepare
 
 if TYPE_CHECKING:
     from nm_backends.chip import Backend
@@ -91,22 +91,8 @@ def run_program(
         raise UserError(f"threads is {threads}, expected 1 or more")
     backend = backend or backend_of(program)
     _check_driving(driving, backend, record)
-    how = {} if driving == "idle" else {"driving": driving}
     given = prepare(program.network, spikes)
-    batch = given.samples
-    first_only = getattr(backend, "first_spikes", False)
-    whole = driving == "continuous" or not (progress or (given.streamed and not first_only))
-    size = max(batch, 1) if whole else _AT_ONCE
-    parts, cycles = [], []
-    kept = [name for name in record if name != "ticks"]
-    for first in range(0, max(batch, 1), size):
-        part: Any = (given.first if first_only else given.part)(first, first + size)
-        parts.append(backend.execute(program, part, kept, threads, **how))
-        if "ticks" in record:
-            cycles.append(step_cycles(backend, program, part))
-        if progress:
-            progress(part.shape[1])
-    raw = parts[0] if len(parts) == 1 else _joined(parts)
+    raw, cycles = _executed(backend, program, given, record, threads, progress, driving)
     estimates = backend.estimate(raw.counters)
     if driving == "back_to_back" and estimates.get("latency") is not None:
         counted = "cycles / f_clk; cycles of the cycle-accurate engine"
@@ -119,9 +105,36 @@ def run_program(
         len(result.spikes),
         result.latency,
         None if hasattr(program, "parts") else raw.counters["sops"],
-        np.concatenate(cycles, axis=1) if cycles else None,
+        cycles,
     )
     return result
+
+
+def _executed(
+    backend: Any,
+    program: Program,
+    given: Prepared,
+    record: Sequence[str],
+    threads: int | None,
+    progress: Callable[[int], None] | None,
+    driving: str,
+) -> tuple[RawRun, np.ndarray | None]:
+    """Return what the backend gives, in parts where that helps, and the cycles of each step."""
+    how = {} if driving == "idle" else {"driving": driving}
+    first_only = getattr(backend, "first_spikes", False)
+    whole = driving == "continuous" or not (progress or (given.streamed and not first_only))
+    size = max(given.samples, 1) if whole else _AT_ONCE
+    parts, cycles = [], []
+    kept = [name for name in record if name != "ticks"]
+    for first in range(0, max(given.samples, 1), size):
+        part: Any = (given.first if first_only else given.part)(first, first + size)
+        parts.append(backend.execute(program, part, kept, threads, **how))
+        if "ticks" in record:
+            cycles.append(step_cycles(backend, program, part))
+        if progress:
+            progress(part.shape[1])
+    raw = parts[0] if len(parts) == 1 else _joined(parts)
+    return raw, np.concatenate(cycles, axis=1) if cycles else None
 
 
 def _check_driving(driving: str, backend: Backend, record: Sequence[str]) -> None:
