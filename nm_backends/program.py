@@ -51,6 +51,15 @@ class CompileOptions:
         at its end, as the model does: ``auto`` (by calibration, where membranes cannot be negative
         anyway), ``never`` or ``always``. It stops membranes at zero, and costs a row per population
         and events in every step.
+    descent
+        Whether integers are found by gradients through the chip's own dynamics, such that it
+        decides as the model does on the calibration spikes and on variants of them (no labels are
+        needed; crossbar chips): ``auto`` (with 256 samples or more, where the network is small
+        enough for seconds), ``never``, or ``always``, however few samples or long it takes.
+    lateral
+        Whether neurons of a hidden population may then inhibit and excite each other also where the
+        model has no such synapses, if that makes up for charge below zero which the chip loses:
+        ``auto`` or ``never``. It takes no rows; ``metadata["lateral_synapses"]`` counts them.
     learn
         NIR nodes (Linear, Affine) whose synapses the chip may change with its own rule, see
         ``Program.learn``; all others stay as they are. Weights then become integers by their range
@@ -73,6 +82,8 @@ class CompileOptions:
     vote_steps: int | None = None
     share_rows: Literal["auto", "never", "always"] = "auto"
     chips: int = 1
+    descent: Literal["auto", "never", "always"] = "auto"
+    lateral: Literal["auto", "never"] = "auto"
     assumptions: MappingOf[str, bool | int | float | str] = field(default_factory=dict)
 
 

@@ -6,8 +6,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 __all__ = ["progress", "shown"]
+
+_displays: list[Any] = []
 
 
 @contextmanager
@@ -17,9 +20,13 @@ def progress(
     """Show a progress bar on stderr, if a person is watching; yields ``advance(steps)``.
 
     It says how many per second, and what time is left; ``total`` is None where nobody knows it.
+    Within another one it is a line of the same display.
     """
     if quiet or not sys.stderr.isatty():
         yield lambda _: None
+        return
+    if _displays:
+        yield _line(_displays[-1], title, total)
         return
     from rich.console import Console
     from rich.progress import (
@@ -42,17 +49,26 @@ def progress(
         console=Console(stderr=True),
         transient=True,
     )
-    with bar:
-        task = bar.add_task(title, total=total, rate="")
-        begin, done = time.monotonic(), 0
+    _displays.append(bar)
+    try:
+        with bar:
+            yield _line(bar, title, total)
+    finally:
+        _displays.pop()
 
-        def advance(steps: int) -> None:
-            nonlocal done
-            done += steps
-            rate = done / max(time.monotonic() - begin, 1e-9)
-            bar.update(task, advance=steps, rate=f"{rate:.3g}/s")
 
-        yield advance
+def _line(bar: Any, title: str, total: int | None) -> Callable[[int], None]:
+    """Add a line to a display, and return what moves it on."""
+    task = bar.add_task(title, total=total, rate="")
+    begin, done = time.monotonic(), 0
+
+    def advance(steps: int) -> None:
+        nonlocal done
+        done += steps
+        rate = done / max(time.monotonic() - begin, 1e-9)
+        bar.update(task, advance=steps, rate=f"{rate:.3g}/s")
+
+    return advance
 
 
 def shown(

@@ -174,6 +174,20 @@ def _checked_program(path: str, chip: str | None, spikes: Any) -> Report:
     help="Test thresholds once, at the end of a time step.",
 )
 @click.option(
+    "--descent",
+    type=click.Choice(_WHETHER),
+    default="auto",
+    show_default=True,
+    help="Find integers by gradients through the chip's dynamics (auto: from 256 samples on).",
+)
+@click.option(
+    "--lateral",
+    type=click.Choice(("auto", "never")),
+    default="auto",
+    show_default=True,
+    help="Synapses within hidden layers, where a chip loses charge below zero.",
+)
+@click.option(
     "--chips",
     metavar="auto|N|time",
     help="Cut the network over several chips; time: one chip is all parts in turn.",
@@ -200,6 +214,8 @@ def compile_command(
     row_pairs: Any,
     share_rows: Any,
     settle: Any,
+    descent: Any,
+    lateral: Any,
     chips: str | None,
     learn: tuple[str, ...],
     assume: tuple[str, ...],
@@ -220,7 +236,15 @@ def compile_command(
     check_output(output, model, calibrate, targets)
     spikes, labels = _typical(calibrate, targets)
     options = CompileOptions(
-        order, scale, row_pairs, settle, learn, share_rows=share_rows, assumptions=assumed(assume)
+        order,
+        scale,
+        row_pairs,
+        settle,
+        learn,
+        share_rows=share_rows,
+        descent=descent,
+        lateral=lateral,
+        assumptions=assumed(assume),
     )
     source = _source(model, prune, discretisation)
     with progress("compiling", 1, quiet=as_json):

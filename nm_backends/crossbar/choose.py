@@ -15,6 +15,7 @@ from nm_backends.crossbar.search import polish, tune
 from nm_backends.crossbar.trials import Target, Trials
 from nm_backends.crossbar.wiring import Wiring
 from nm_backends.fit import relative_error
+from nm_backends.network import Network
 from nm_backends.program import CompileOptions
 from nm_backends.quantize import Quantized, quantize_calibrated, quantize_maxabs
 
@@ -28,6 +29,7 @@ _SETTLE = (1, 2, 4)
 _CLOSER = 1.02  # cheaper choices win unless the score is this much better
 _FINALISTS = 2
 _ROUNDS, _PAYS = 4, 0.85  # another round where the last one came to at most this share of the score
+_FEW = 16  # samples that say too little about single neurons
 _SEARCHED = 128  # samples by which ways of driving are compared and neurons are tuned
 
 
@@ -64,24 +66,52 @@ def by_weights(chip: CrossbarChip, wiring: Wiring, options: CompileOptions) -> C
     return Chosen(integers, wanted)
 
 
-def by_trial(chip: CrossbarChip, wiring: Wiring, options: CompileOptions, target: Target) -> Chosen:
+def by_trial(
+    chip: CrossbarChip,
+    wiring: Wiring,
+    options: CompileOptions,
+    target: Target,
+    network: Network,
+) -> Chosen:
     """Choose by what the chip's engine does on the calibration spikes.
 
-    Every way of driving is tuned coarsely, neuron by neuron, from weights that were calibrated and
-    from weights that were rounded by their range; the best few are tuned finely and polished; the
-    best of these is taken, or a cheaper one that is about as good.
+    With samples enough (`CompileOptions.descent`), every way of driving is tried with weights that
+    were calibrated and with weights that were rounded by their range, and integers are found from
+    there by gradients (`nm_backends.crossbar.descent`). Else see `_by_search`.
     """
     everything = Trials(chip, wiring, target)
     trials = everything.on(np.arange(min(_SEARCHED, target.spikes.shape[1])))
     starts: list[Start] = [partial(_by_range, chip, wiring)]
     if options.scale != "maxabs":
         starts.insert(0, _calibrated(chip, wiring, trials.target))
-    found = _scored(trials, options, starts)
+    if options.scale != "maxabs" and chip.floor is None:
+        from nm_backends.crossbar.descent.search import by_descent, worth_it
+
+        ways = [by_weights(chip, wiring, options)]
+        for start in starts[::-1]:
+            ways += _candidates(chip, wiring, options, start, target)
+        if worth_it(everything, options, everything.events(ways[0].integers, ways[0].choices)):
+            return by_descent(network, everything, options, ways)
+    return _by_search(everything, trials, options, starts)
+
+
+def _by_search(
+    everything: Trials, trials: Trials, options: CompileOptions, starts: list[Start]
+) -> Chosen:
+    """Choose by moving thresholds and leaks.
+
+    Every way of driving is tuned coarsely, neuron by neuron, from weights that were calibrated and
+    from weights that were rounded by their range; the best few are tuned finely and polished; the
+    best of these is taken, or a cheaper one that is about as good. With very few samples only ways
+    of driving and of rounding are compared: single neurons would be fitted to chance.
+    """
+    few = everything.target.spikes.shape[1] < _FEW
+    found = _scored(trials, options, starts, tuned=not few)
     if found[0][0] == np.inf and options.settle == "auto":
         # A loop that never ends within a step does end when neurons fire once per step.
-        found += _scored(trials, replace(options, settle="always"), starts)
+        found += _scored(trials, replace(options, settle="always"), starts, tuned=not few)
     found.sort(key=lambda entry: entry[0])
-    if options.scale == "maxabs":
+    if few or options.scale == "maxabs":
         return found[0][1]
     finalists = []
     for _, chosen in found[:_FINALISTS]:
@@ -109,14 +139,14 @@ def _improved(trials: Trials, everything: Trials, chosen: Chosen) -> Chosen:
 
 
 def _scored(
-    trials: Trials, options: CompileOptions, starts: list[Start]
+    trials: Trials, options: CompileOptions, starts: list[Start], tuned: bool
 ) -> list[tuple[float, Chosen]]:
-    """Try every way of driving as it is and tuned coarsely; return all with scores, best first."""
+    """Try every way of driving, as it is and tuned coarsely; return all with scores, best first."""
     found = []
     for start in starts:
         for chosen in _candidates(trials.chip, trials.wiring, options, start, trials.target):
             ways = [chosen.integers]
-            if options.scale != "maxabs":
+            if tuned and options.scale != "maxabs":
                 ways.append(tune(trials, chosen.integers, chosen.choices, fine=False))
             for integers in ways:
                 score = trials.score(trials.run(integers, chosen.choices))

@@ -59,12 +59,24 @@ class Plan:
     bias: np.ndarray
 
 
-def plan(wiring: Wiring, integers: Integers, chip: CrossbarChip, choices: Choices) -> Plan:
-    """Place ``integers`` on the chip and list what the host sends."""
+def plan(
+    wiring: Wiring,
+    integers: Integers,
+    chip: CrossbarChip,
+    choices: Choices,
+    signs: np.ndarray | None = None,
+) -> Plan:
+    """Place ``integers`` on the chip and list what the host sends.
+
+    Parameters
+    ----------
+    signs
+        For which signs a source has rows, as of `row_signs`, if it is to have more than it needs.
+    """
     if chip.floor is not None:
         return chip.floor.plan(wiring, integers, choices)
     weights, inputs = integers.weights, wiring.inputs
-    signs = row_signs(wiring, integers)
+    signs = row_signs(wiring, integers) if signs is None else signs
     spec = chip.spec
     placed = place(
         signs[:inputs],

@@ -62,7 +62,7 @@ def map_network(
         chosen = by_weights(chip, wiring, options)
     else:
         target = Target.of(network, wiring, _some(calibration))
-        chosen = by_trial(chip, wiring, options, target)
+        chosen = by_trial(chip, wiring, options, target, network)
         outcome = Trials(chip, wiring, target).run(chosen.integers, chosen.choices)
     _refuse_rows(chip, network, wiring, chosen, options)
     made = plan(wiring, chosen.integers, chip, chosen.choices)
@@ -183,6 +183,13 @@ def _leaks(
     return asked, np.minimum(integers.leak[span], size).mean(axis=0)
 
 
+def _lateral(wiring: Wiring, integers: Integers, span: slice) -> int:
+    """Count the synapses within a population that the model does not have."""
+    rows = slice(wiring.inputs + span.start, wiring.inputs + span.stop)
+    extra = (integers.weights[rows, span] != 0) & (wiring.weights[rows, span] == 0)
+    return int(np.count_nonzero(extra & ~wiring.plastic[rows, span]))
+
+
 def _metadata(
     wiring: Wiring, chosen: Chosen, target: Target | None, outcome: Outcome | None
 ) -> dict[str, object]:
@@ -198,6 +205,9 @@ def _metadata(
     }
     if wiring.shares:
         said[SHARED] = wiring.channel.size - wiring.inputs
+    lateral = {name: _lateral(wiring, chosen.integers, span) for name, span in wiring.spans()}
+    if any(lateral.values()):
+        said["lateral_synapses"] = sum(lateral.values())
     if wiring.hosted.any():
         said["inputs_without_a_row"] = int(wiring.hosted.sum())
     if target is not None and outcome is not None:

@@ -16,10 +16,11 @@ from nm_backends.crossbar.sharing import wiring_of
 from nm_backends.crossbar.wiring import Wiring
 from nm_backends.effective import constant, gain_of, parameter
 from nm_backends.eventcore.words import extract
+from nm_backends.network import Projection
 from nm_backends.readback import Realised
 
 if TYPE_CHECKING:
-    from nm_backends.network import Network, Population, Projection
+    from nm_backends.network import Network, Population
     from nm_backends.program import Program
 
 __all__ = ["integers_in", "realised", "weights_between"]
@@ -41,9 +42,23 @@ def realised(chip: CrossbarChip, program: Program) -> Realised:
         replace(p, weights=sp.csr_array(weights_between(network, wiring, unit, p)))
         for p in network.projections
     ]
+    projections += _lateral(network, wiring, unit)
     made = replace(network, populations=populations, projections=projections)
     spans = wiring.spans()
     return Realised(made, {name: _notes(program, held, span) for name, span in spans})
+
+
+def _lateral(network: Network, wiring: Wiring, effects: np.ndarray) -> list[Projection]:
+    """Return the synapses within populations that the chip has and the model has not."""
+    there = {(p.pre, p.post) for p in network.projections}
+    found = []
+    for name, span in wiring.spans():
+        mine = effects[wiring.inputs + span.start : wiring.inputs + span.stop, span]
+        if (name, name) not in there and mine.any():
+            made = Projection(name, name, sp.csr_array(mine.shape), 1)
+            weights = weights_between(network, wiring, effects, made)
+            found.append(replace(made, weights=sp.csr_array(weights)))
+    return found
 
 
 def integers_in(chip: CrossbarChip, program: Program, wiring: Wiring) -> Integers:

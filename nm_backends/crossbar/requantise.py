@@ -58,7 +58,8 @@ def requantise(chip: CrossbarChip, program: Program, network: Network) -> Progra
     held, before = _aligned(old, new, base.weights), _aligned(old, new, old.weights)
     form = chip.spec.weights
     moved = np.rint(held + base.scale * (new.weights - before))
-    moved = np.where((new.weights != 0) | new.plastic, moved, 0)
+    lateral = (held != 0) & (before == 0) & ~new.plastic  # synapses that the model does not have
+    moved = np.where((new.weights != 0) | new.plastic | lateral, moved, 0)
     integers = base.with_(
         weights=np.clip(moved, form.minimum, form.maximum).astype(np.int64),
         bias=np.rint(base.bias + base.scale * (new.bias - old.bias)).astype(np.int64),

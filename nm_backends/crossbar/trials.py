@@ -106,6 +106,11 @@ class Trials:
             return Outcome(np.zeros_like(self.target.fired), {"sops": np.zeros(1)}, error)
         return Outcome(run.spikes, run.counters)
 
+    def events(self, integers: Integers, choices: Choices) -> int:
+        """Count the input events of all samples."""
+        layout = plan(self.wiring, integers, self.chip, choices).layout
+        return int(self._encoded(layout).words.size)
+
     def on(self, which: np.ndarray) -> Trials:
         """Return trials on some of the samples."""
         return Trials(self.chip, self.wiring, self.target.of_samples(which))
