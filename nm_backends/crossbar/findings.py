@@ -8,7 +8,7 @@ import numpy as np
 
 from nm_backends.agreement import agreement, count_error, readout_agreement
 from nm_backends.crossbar.chip import CrossbarChip
-from nm_backends.crossbar.integers import Integers
+from nm_backends.crossbar.integers import Integers, lateral_synapses
 from nm_backends.crossbar.trials import Outcome, Target
 from nm_backends.crossbar.wiring import Wiring
 from nm_backends.fit_rules import ALTERNATIVES
@@ -52,7 +52,8 @@ def findings(
         fired, wanted = outcome.fired[:, :, span], target.fired[:, :, span]
         yield from _activity(chip, name, fired, wanted)
         yield from _consequences(chip, network, name, fired, wanted)
-        yield from _lost_charge(chip, name, target.membranes[:, span], fired, wanted)
+        extra = lateral_synapses(wiring, integers, span)
+        yield from _lost_charge(chip, name, target.membranes[:, span], fired, wanted, extra)
     yield from _disagreement(chip, wiring, target, outcome)
     dropped = int(outcome.counters["dropped"].sum())
     if dropped:
@@ -158,13 +159,21 @@ def _consequences(
 
 
 def _lost_charge(
-    chip: CrossbarChip, name: str, membranes: np.ndarray, fired: np.ndarray, wanted: np.ndarray
+    chip: CrossbarChip,
+    name: str,
+    membranes: np.ndarray,
+    fired: np.ndarray,
+    wanted: np.ndarray,
+    extra: int,
 ) -> Iterator[Diagnostic]:
     below = float(np.mean(membranes < 0)) if membranes.size else 0.0
+    made_up = (
+        f"; {extra:,} synapses within it make up for that, the model has none" if extra else ""
+    )
     if "negative_charge_lost" in chip.rules and below > _DEEP:
         yield chip.rules["negative_charge_lost"].at(
             f"{below:.0%} of the model's membranes are below zero, the chip's stop there: "
-            f"{_measured(fired, wanted)}",
+            f"{_measured(fired, wanted)}{made_up}",
             node=name,
             found=f"{below:.0%} below zero",
             limit=f"membranes {chip.spec.membrane.minimum} to {chip.spec.membrane.maximum}",

@@ -11,7 +11,7 @@ from nm_backends.crossbar.wiring import Wiring
 from nm_backends.fit import even_leaks, fitted_leaks
 from nm_backends.quantize import Quantized, integer_thresholds
 
-__all__ = ["Integers", "integers_of"]
+__all__ = ["Integers", "integers_of", "lateral_synapses"]
 
 
 @dataclass
@@ -79,3 +79,10 @@ def integers_of(
         scale,
         np.zeros_like(leak),
     )
+
+
+def lateral_synapses(wiring: Wiring, integers: Integers, span: slice) -> int:
+    """Count the synapses within a population that the model does not have."""
+    rows = slice(wiring.inputs + span.start, wiring.inputs + span.stop)
+    extra = (integers.weights[rows, span] != 0) & (wiring.weights[rows, span] == 0)
+    return int(np.count_nonzero(extra & ~wiring.plastic[rows, span]))

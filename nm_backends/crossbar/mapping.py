@@ -11,7 +11,7 @@ from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.choose import Chosen, by_trial, by_weights, demanded_rows
 from nm_backends.crossbar.findings import findings, learning_findings
 from nm_backends.crossbar.hosted import choose_hosted
-from nm_backends.crossbar.integers import Integers
+from nm_backends.crossbar.integers import Integers, lateral_synapses
 from nm_backends.crossbar.layout import Plan, plan
 from nm_backends.crossbar.parts import spikes_of_sources
 from nm_backends.crossbar.sharing import SHARED, saved_rows, with_shared_rows
@@ -183,13 +183,6 @@ def _leaks(
     return asked, np.minimum(integers.leak[span], size).mean(axis=0)
 
 
-def _lateral(wiring: Wiring, integers: Integers, span: slice) -> int:
-    """Count the synapses within a population that the model does not have."""
-    rows = slice(wiring.inputs + span.start, wiring.inputs + span.stop)
-    extra = (integers.weights[rows, span] != 0) & (wiring.weights[rows, span] == 0)
-    return int(np.count_nonzero(extra & ~wiring.plastic[rows, span]))
-
-
 def _metadata(
     wiring: Wiring, chosen: Chosen, target: Target | None, outcome: Outcome | None
 ) -> dict[str, object]:
@@ -205,7 +198,9 @@ def _metadata(
     }
     if wiring.shares:
         said[SHARED] = wiring.channel.size - wiring.inputs
-    lateral = {name: _lateral(wiring, chosen.integers, span) for name, span in wiring.spans()}
+    lateral = {
+        name: lateral_synapses(wiring, chosen.integers, span) for name, span in wiring.spans()
+    }
     if any(lateral.values()):
         said["lateral_synapses"] = sum(lateral.values())
     if wiring.hosted.any():

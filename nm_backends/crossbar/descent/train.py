@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from nm_backends.cores import usable_cores
 from nm_backends.crossbar.descent.core import Core
 from nm_backends.crossbar.descent.loss import slopes_of_spikes
 from nm_backends.crossbar.descent.recipe import Recipe, Room, probe
 from nm_backends.crossbar.descent.shadow import Shadow
 from nm_backends.crossbar.descent.variants import varied
-from nm_backends.cores import usable_cores
 from nm_backends.crossbar.integers import Integers
 from nm_backends.crossbar.layout import Choices, plan
 from nm_backends.crossbar.trials import Trials
