@@ -8,20 +8,24 @@ the output events (``out_addr``: neuron over all cores; ``out_event``: the input
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from nm_backends.assumptions import made
 from nm_backends.errors import UserError
 from nm_backends.eventcore.verify import first_image, state_arrays
+from nm_backends.files import atomic_write
 from nm_backends.image import Image
 from nm_backends.trace import Divergence, Expect, Trace, TraceError, TraceVerdict, load_trace
 from nm_morphic.assumptions import Assumptions
 from nm_morphic.spec import CORES, NEURONS, spec_of
 
-__all__ = ["verify"]
+__all__ = ["verify", "write_trace"]
 
 _ENGINE = "rounds"
 _MOST = 256  # chips
@@ -57,6 +61,37 @@ def verify(path: str, assumptions: Assumptions) -> TraceVerdict:
     values = 2 * address.size + sum(m.size for m in after.memories.values())
     counts = {"events": len(trace["events"]), "outputs": address.size, "values": values}
     return replace(verdict, engines=(_ENGINE,), ok=found is None, divergence=found, counts=counts)
+
+
+def write_trace(
+    path: str | os.PathLike[str],
+    before: Image,
+    after: Image,
+    words: np.ndarray,
+    outputs: tuple[np.ndarray, np.ndarray],
+    meta: Mapping[str, Any],
+) -> None:
+    """Write a trace of a run of a mesh, by whatever ran it.
+
+    Parameters
+    ----------
+    before, after
+        Images of the mesh.
+    words
+        AER words sent, each group when the mesh was idle.
+    outputs
+        Address of each output event, and index of the input event behind it.
+    meta
+        ``case``, ``chips``, ``columns`` and ``assumptions``, where they are not the defaults.
+    """
+    arrays = {f"{name}_init": array for name, array in before.memories.items()}
+    arrays |= {f"{name}_final": array for name, array in after.memories.items()}
+    arrays |= {name: np.asarray(value) for name, value in before.registers.items()}
+    arrays |= {"events": words, "out_addr": outputs[0], "out_event": outputs[1]}
+    text = json.dumps({"chip": "morphic", **meta})
+    with atomic_write(path) as aside, open(aside, "wb") as file:
+        save: Any = np.savez_compressed
+        save(file, meta=np.array(text), **arrays)
 
 
 def _differences(

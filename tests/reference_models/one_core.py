@@ -60,6 +60,7 @@ class OneCore:
     def run(self, words):
         """Outputs of one sample: (neuron, index of the word that began the cascade)."""
         membrane, out, queue = self.start.copy(), [], deque()
+        self.membrane = membrane
 
         def fire(root):
             for n in np.flatnonzero(membrane >= self.threshold):
