@@ -162,9 +162,9 @@ def _limits(chip: CrossbarChip, wiring: Wiring) -> np.ndarray:
 
 
 def _nearer_split(chip: CrossbarChip, wiring: Wiring) -> bool:
-    """Say whether rows of one sign hold the weights better than rows of both, or as well."""
+    """Say whether rows of one sign hold the weights better than rows of both."""
     errors = {}
-    for split in (True, False):
+    for split in (False, True):  # of equals, that with one row per source
         made = _by_range(chip, wiring, split)
         if _fits(chip, wiring, integers_of(wiring, made, chip.spec), Choices(split=split)):
             errors[split] = relative_error(wiring.weights, made.weights / made.scale)

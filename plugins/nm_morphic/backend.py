@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nm_backends.rules import Report
     from nm_backends.trace import TraceVerdict
     from nm_morphic.session import MorphicSession
+    from nm_morphic.training import Trainer
 
 __all__ = ["BACKEND", "MorphicBackend"]
 
@@ -72,6 +73,10 @@ class MorphicBackend(CrossbarBackend):
             )
         mapping = super().map(network, options, calibration)
         mapping.report.extend(mapped_findings(self.chip, network, options, mapping))
+        if options.learn:
+            from nm_morphic.plastic import refuse_obstacles
+
+            refuse_obstacles(mapping, network, options)
         return mapping
 
     def check_setup(self, image: Image) -> Report:
@@ -92,6 +97,15 @@ class MorphicBackend(CrossbarBackend):
         if learning is not None:
             raise refuse_learning(program)
         return MorphicSession(self.chip, program, batch, self.assumptions, self.chips)
+
+    def learner(self, program: Program, options: Any) -> Trainer:
+        """Return what trains ``program`` by stochastic SDSP."""
+        from nm_morphic.arrange import mesh_columns
+        from nm_morphic.learning_options import MorphicLearning
+        from nm_morphic.training import Trainer
+
+        columns = mesh_columns(self.chips)
+        return Trainer(program, MorphicLearning.of(options), self.assumptions, columns)
 
     def restore_stream(self, image: Image, neurons: Sequence[int]) -> list[Transaction]:
         """Return the transactions that give neurons their first state back."""

@@ -39,6 +39,7 @@ def chip_of(assumptions: Assumptions, chips: int) -> CrossbarChip:
         row_step=1,
         leak_event=REFERENCE,
         engine=engine,
+        learns=True,
         floor=MorphicFloor(spec),
         flags=TOGETHER,
     )
