@@ -27,8 +27,8 @@ class MorphicLearning(LearningOptions):
     rest are assumptions (``nmb chips morphic --assumptions``), n = ``probability_bits`` among them.
     How the chip was taught is not published either: the teacher is our own.
 
-    The defaults were chosen for one layer that hears each input at most once per sample, with
-    weights of -1 and +1, on digits held out of the training part of scikit-learn's.
+    The defaults are a start, not tuned for any task: calcium stops a neuron that has fired 7 times
+    (``ca_leak`` lets it fall again), so let ``thr`` be high where samples are long.
 
     Parameters
     ----------
