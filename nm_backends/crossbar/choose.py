@@ -111,7 +111,8 @@ def _by_search(
         # A loop that never ends within a step does end when neurons fire once per step.
         found += _scored(trials, replace(options, settle="always"), starts, tuned=not few)
     found.sort(key=lambda entry: entry[0])
-    if few or options.scale == "maxabs":
+    restless = found[0][0] == np.inf  # every way: finer ones will not help
+    if few or options.scale == "maxabs" or restless:
         return found[0][1]
     finalists = []
     for _, chosen in found[:_FINALISTS]:
