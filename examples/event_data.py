@@ -119,8 +119,8 @@ def _shd_events(times, units):
     return np.sort(events, order="t")
 
 
-def folder(path, sensor=(128, 128), limit=None):
-    """Return the event files of a folder of folders, one per class, as 16x16 channels.
+def folder(path, sensor=(128, 128), limit=None, side=SIDE):
+    """Return the event files of a folder of folders, one per class, as ``side * side`` channels.
 
     ``DIR/CLASS/*.npy`` hold structured arrays with fields ``t`` (microseconds), ``x``, ``y`` as
     tonic gives them, ``*.npz`` arrays of those names; polarity is left out.
@@ -140,14 +140,14 @@ def folder(path, sensor=(128, 128), limit=None):
     for label, name in enumerate(names):
         files = sorted(p for p in (root / name).iterdir() if p.suffix in (".npy", ".npz"))
         for file in files[:limit]:
-            samples.append(_file_events(file, sensor))
+            samples.append(_file_events(file, sensor, side))
             labels.append(label)
     if not samples:
         raise UserError(f"{path}: no .npy or .npz files in {', '.join(names)}")
     return Events(samples, np.array(labels, np.int64), names)
 
 
-def _file_events(path, sensor):
+def _file_events(path, sensor, side):
     try:
         with np.load(path) if path.suffix == ".npz" else _opened(path) as held:
             t, x, y = (np.asarray(held[name]).astype(np.float64) for name in "txy")
@@ -155,11 +155,11 @@ def _file_events(path, sensor):
         raise UserError(f"{path}: no events with fields t, x, y ({error})") from None
     if not (t.shape == x.shape == y.shape and t.ndim == 1):
         raise UserError(f"{path}: t, x, y differ in length")
-    column, row = (v * SIDE // size for v, size in zip((x, y), sensor, strict=True))
-    if t.size and not (0 <= min(column.min(), row.min()) <= max(column.max(), row.max()) < SIDE):
+    column, row = (v * side // size for v, size in zip((x, y), sensor, strict=True))
+    if t.size and not (0 <= min(column.min(), row.min()) <= max(column.max(), row.max()) < side):
         raise UserError(f"{path}: events outside of a sensor of {sensor[0]} x {sensor[1]}")
     events = np.empty(t.size, EVENT)
-    events["t"], events["x"] = t - t.min(initial=np.inf if t.size else 0), SIDE * row + column
+    events["t"], events["x"] = t - t.min(initial=np.inf if t.size else 0), side * row + column
     return np.sort(events, order="t")
 
 
@@ -176,8 +176,8 @@ class _opened:
         return None
 
 
-def binned(events, step, steps):
-    """Return spikes uint8 ``[steps, batch, 256]``: whether a channel had an event in a step.
+def binned(events, step, steps, channels=CHANNELS):
+    """Return spikes uint8 ``[steps, batch, channels]``: whether a channel had an event in a step.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def binned(events, step, steps):
     steps
         Later events are left out.
     """
-    spikes = np.zeros((steps, len(events.samples), CHANNELS), np.uint8)
+    spikes = np.zeros((steps, len(events.samples), channels), np.uint8)
     for n, sample in enumerate(events.samples):
         at = sample["t"] // round(1e6 * step)
         kept = at < steps
