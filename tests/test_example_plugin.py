@@ -39,7 +39,7 @@ def test_listed_with_its_origin(nmb):
     assert chips["toy"]["origin"] == "toy-chip-plugin 0.1.0"
     assert chips["toy"]["version"] == "0.1.0"
     assert chips["toy"]["neurons"] == 32
-    assert {"odin", "reckon", "tinyodin", "toy"} == set(chips)
+    assert {"morphic", "odin", "reckon", "spoon", "tinyodin", "toy"} == set(chips)
     assert "toy-chip-plugin 0.1.0" in nmb("chips").stdout
 
 

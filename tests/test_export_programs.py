@@ -123,7 +123,7 @@ def test_the_input_map_makes_the_events(chip, tmp_path):
 
 
 LAYOUTS = {
-    "slot_word": [0x2FF, 1 << 31],
+    "slot_word": [0x102, 1 << 31],
     "slot_channel": [-2, 40],
     "slot_count": [-1, 1 << 40],
     "slot_delay": [-1, 1 << 40],

@@ -39,7 +39,9 @@ def test_a_rule_of_networks_finds_its_case(rule, severity, make, text):
 
 
 def test_codes_are_numbered_without_gaps_and_explained():
-    assert [r.code for r in RULES] == [f"MORPH{n:03d}" for n in range(1, len(RULES) + 1)]
+    learning = len(RULES) - 29  # those of layers that learn begin at 040
+    numbers = [*range(1, 30), *range(40, 40 + learning)]
+    assert [r.code for r in RULES] == [f"MORPH{n:03d}" for n in numbers]
     assert all(rule.title.endswith(".") for rule in RULES)
     assert all(len(rule.explanation.splitlines()) > 2 for rule in RULES)
 

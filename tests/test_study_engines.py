@@ -20,7 +20,7 @@ from nm_backends.study.store import Store
 from nm_backends.study.trial import run_trial
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-LONG = STUDY.replace("count = 6", "count = 15")
+LONG = STUDY.replace("count = 6", "count = 100")
 
 
 def finished(database):
@@ -60,7 +60,7 @@ def test_interrupted_and_killed_it_ends_with_the_same_table_and_runs_nothing_twi
     results = nmb.sweep(path, database, engine="here")
     assert second.items() <= finished(database).items()
     assert len(results.sessions) == 3
-    assert sum(results.sessions.values()) == len(results.rows) == 60
+    assert sum(results.sessions.values()) == len(results.rows) == 400
     assert results.rows == whole.rows
     assert results.digest == whole.digest
 

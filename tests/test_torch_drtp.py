@@ -245,24 +245,27 @@ def test_targets_of_a_regression_are_taken_as_they_are():
     assert gradients(model)["0.bias"] == pytest.approx(delta.sum(0).numpy())
 
 
-class Spiking(torch.nn.Module):
-    """Two layers of leaky neurons, over time."""
+def spiking(reset="none", inputs=4, hidden=6):
+    class Spiking(torch.nn.Module):
+        """Two layers of leaky neurons, over time."""
 
-    def __init__(self, reset="none", inputs=4, hidden=6):
-        super().__init__()
-        slope = snntorch.surrogate.atan()
-        self.fc1 = torch.nn.Linear(inputs, hidden)
-        self.lif1 = snntorch.Leaky(beta=0.75, spike_grad=slope, reset_mechanism=reset)
-        self.fc2 = torch.nn.Linear(hidden, 3)
-        self.lif2 = snntorch.Leaky(beta=0.75, spike_grad=slope, reset_mechanism=reset)
+        def __init__(self):
+            super().__init__()
+            slope = snntorch.surrogate.atan()
+            self.fc1 = torch.nn.Linear(inputs, hidden)
+            self.lif1 = snntorch.Leaky(beta=0.75, spike_grad=slope, reset_mechanism=reset)
+            self.fc2 = torch.nn.Linear(hidden, 3)
+            self.lif2 = snntorch.Leaky(beta=0.75, spike_grad=slope, reset_mechanism=reset)
 
-    def forward(self, spikes):
-        mem1, mem2, out = self.lif1.init_leaky(), self.lif2.init_leaky(), []
-        for step in spikes:
-            spk1, mem1 = self.lif1(self.fc1(step), mem1)
-            spk2, mem2 = self.lif2(self.fc2(spk1), mem2)
-            out.append(spk2)
-        return torch.stack(out)
+        def forward(self, spikes):
+            mem1, mem2, out = self.lif1.init_leaky(), self.lif2.init_leaky(), []
+            for step in spikes:
+                spk1, mem1 = self.lif1(self.fc1(step), mem1)
+                spk2, mem2 = self.lif2(self.fc2(spk1), mem2)
+                out.append(spk2)
+            return torch.stack(out)
+
+    return Spiking()
 
 
 def rates(spikes):
@@ -271,7 +274,7 @@ def rates(spikes):
 
 @pytest.mark.parametrize("method", DIRECT)
 def test_spikes_of_every_step_get_the_signal(method):
-    model = Spiking()  # snnTorch's spikes are float32
+    model = spiking()  # snnTorch's spikes are float32
     spikes = (torch.rand(9, 5, 4) < 0.6).float()
     labels = torch.tensor([0, 1, 2, 2, 1])
     feedback = Feedback(model, method, sample=spikes, readout=rates, scale=1 / 9)
@@ -296,7 +299,7 @@ def test_spikes_of_every_step_get_the_signal(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_spiking_model_learns(method):
     """One input of three is busy, which one is the label; shallow learns it, too."""
-    net, labels = Spiking("subtract", inputs=3, hidden=24), torch.arange(30) % 3
+    net, labels = spiking("subtract", inputs=3, hidden=24), torch.arange(30) % 3
     busy = torch.where(torch.eye(3)[labels] > 0, 0.8, 0.1)
     spikes = (torch.rand(10, 30, 3) < busy).float()
     feedback = Feedback(net, method, sample=spikes, readout=rates, scale=0.01)

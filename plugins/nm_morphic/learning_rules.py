@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nm_backends.crossbar.rules import LEARNING, bare_rule
 from nm_backends.rules import Diagnostic, Rule, Severity
 from nm_morphic.spec import QUOTED
@@ -57,12 +55,12 @@ def learning_obstacles(plastic: Plastic, node: str) -> Iterator[Diagnostic]:
             source=QUOTED,
             hint="let the last layer learn, or binarise the next one to -1 and +1",
         )
-    mixed = np.argwhere(plastic.levels & plastic.static)
-    for core, level in mixed[:1].tolist():
+    cores, levels = (plastic.levels & plastic.static).nonzero()
+    if len(cores):
         yield BY_NAME["levels_shared"].at(
-            f"core {core}: of the rows of level L{level} some learn and others must not",
+            f"core {cores[0]}: of the rows of level L{levels[0]} some learn and others must not",
             node=node,
-            found=f"{len(mixed)} levels of cores with both",
+            found=f"{len(cores)} levels of cores with both",
             limit="all rows of a level learn, or none",
             source=QUOTED,
             hint="let all projections to this population learn, and leave biases out",
