@@ -6,11 +6,12 @@ import sys
 import numpy as np
 import pytest
 
+BOTH = ("--chip", "odin", "--chip", "tinyodin")  # test_readme.py runs it on all
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def test_demo(nmb, tmp_path):
-    result = nmb("demo", "--samples", "20", "-o", "out")
+    result = nmb("demo", *BOTH, "--samples", "20", "-o", "out")
     assert result.exit_code == 0, result.output
     for text in (
         "accuracy",
@@ -32,7 +33,7 @@ def test_demo(nmb, tmp_path):
 
 def test_demo_of_the_whole_test_set(nmb):
     """The figures that the README promises: what quantisation costs, and that it costs no more."""
-    result = nmb("demo", "--json")
+    result = nmb("demo", *BOTH, "--json")
     assert result.exit_code == 0, result.output
     said = json.loads(result.stdout)
     chips = {run["chip"]: run for run in said["chips"]}

@@ -36,7 +36,7 @@ def test_the_digits_network_is_trained_stored_and_deployed(tmp_path):
 
 def test_a_network_too_large_for_one_chip_runs_on_two():
     script = ROOT / "examples" / "several_chips.py"
-    command = [sys.executable, str(script)]
+    command = [sys.executable, str(script), "--calibration", "8"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "on 2 chips (odin)" in said
     accuracy = {name: float(said.split(name)[1].split("%")[0]) for name in ("float", "2 x odin")}
