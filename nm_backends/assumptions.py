@@ -7,7 +7,7 @@ other values where they know better (``nmb.compile(..., assumptions={...})``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -25,6 +25,7 @@ __all__ = [
     "assumptions_of",
     "backend_for",
     "backend_of",
+    "check_values",
     "choice",
     "describe",
     "made",
@@ -46,6 +47,42 @@ class Assumption:
 def choice(default: Any, still_open: str, chosen: str, why: str) -> Any:
     """Return the dataclass field of a choice; its type is that of the default."""
     return field(default=default, metadata={"open": still_open, "chosen": chosen, "why": why})
+
+
+def check_values(
+    held: Any,
+    ranges: Iterable[tuple[str, float, float]],
+    allowed: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Refuse values that a chip's simulator cannot take; called by the dataclass of its choices.
+
+    Parameters
+    ----------
+    held
+        The dataclass.
+    ranges
+        Name, least and greatest value of each number.
+    allowed
+        Words that a name may have; of others the default is the only one.
+
+    Raises
+    ------
+    UserError
+        It names the assumption and what was expected.
+    """
+    for name, low, high in ranges:
+        value = getattr(held, name)
+        if not low <= value <= high:
+            raise UserError(f"assumption {name}: {value}, expected {low}..{high}")
+    for item in fields(held):
+        words = (allowed or {}).get(item.name, (item.default,))
+        value = getattr(held, item.name)
+        if isinstance(item.default, str) and value not in words:
+            known = ", ".join(map(repr, words))
+            raise UserError(
+                f"assumption {item.name}: {value!r}, expected one of {known}: the simulator knows "
+                "no other"
+            )
 
 
 def assumptions_of(held: Any) -> list[Assumption]:

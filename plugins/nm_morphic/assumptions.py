@@ -6,11 +6,11 @@ else follows from them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import gcd
 from typing import Any, Literal
 
-from nm_backends.assumptions import choice
+from nm_backends.assumptions import check_values, choice
 from nm_backends.errors import UserError
 
 __all__ = ["Assumptions"]
@@ -141,16 +141,7 @@ class Assumptions:
     )
 
     def __post_init__(self) -> None:
-        for name, low, high in _RANGES:
-            if not low <= getattr(self, name) <= high:
-                raise UserError(f"assumption {name}: {getattr(self, name)}, expected {low}..{high}")
-        for item in fields(self):
-            allowed = _ALLOWED.get(item.name, (item.default,))
-            if isinstance(item.default, str) and getattr(self, item.name) not in allowed:
-                raise UserError(
-                    f"assumption {item.name}: {getattr(self, item.name)!r}, expected one of "
-                    + ", ".join(map(repr, allowed))
-                )
+        check_values(self, _RANGES, _ALLOWED)
         if not 1 <= self.lfsr_tap < self.lfsr_bits:
             raise UserError(f"assumption lfsr_tap: {self.lfsr_tap}, expected below lfsr_bits")
         if self.probability_bits > self.lfsr_bits:

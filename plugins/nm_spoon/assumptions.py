@@ -6,10 +6,9 @@ memories, formats and figures follow from them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from nm_backends.assumptions import choice
-from nm_backends.errors import UserError
+from nm_backends.assumptions import check_values, choice
 
 __all__ = ["Assumptions"]
 
@@ -142,15 +141,7 @@ class Assumptions:
     )
 
     def __post_init__(self) -> None:
-        for name, low, high in _RANGES:
-            if not low <= getattr(self, name) <= high:
-                raise UserError(f"assumption {name}: {getattr(self, name)}, expected {low}..{high}")
-        for item in fields(self):
-            if isinstance(item.default, str) and getattr(self, item.name) != item.default:
-                raise UserError(
-                    f"assumption {item.name}: {getattr(self, item.name)!r}, the simulator knows "
-                    f"{item.default!r} only"
-                )
+        check_values(self, _RANGES)
 
 
 _RANGES = (
