@@ -15,9 +15,9 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "chips": "chips",
     "plugins": "plugins",
-    "lower": "models",
-    "check": "models",
-    "compile": "models",
+    "lower": "lower",
+    "check": "check",
+    "compile": "compile",
     "run": "run",
     "learn": "learn",
     "compare": "compare",
