@@ -8,7 +8,7 @@ output is compared with `program.run`, bit for bit.
     .venv-lava/bin/pip install -c tests/constraints-lava.txt ".[lava]"
     .venv-lava/bin/python examples/lava_chip_process.py --chip tinyodin
 
-On Python 3.11 and later Lava needs another command (see the README), and `nm_backends.lava` has to
+On Python 3.11 and later Lava needs another command (see the guide), and `nm_backends.lava` has to
 be imported before it.
 """
 

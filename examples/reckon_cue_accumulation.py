@@ -26,7 +26,7 @@ from nm_reckon import cue_accumulation, test_bench
 from nm_reckon.cue_accumulation import WINDOW
 
 SIZES = (cue_accumulation.INPUTS, 100, 2)
-# Chosen on seeds from 100 on, never on the reported ones (0, 1, ...); see the README.
+# Chosen on seeds from 100 on, never on the reported ones (0, 1, ...); see guide/learning.md.
 CONSTANTS = (4.1, 0.0427, 0.6)  # time constants of neurons and outputs in seconds, threshold
 GAINS = (0.7, 0.1, 0.5)
 RULE = {

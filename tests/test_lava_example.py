@@ -1,4 +1,4 @@
-"""The Lava example and the README's Lava program run, each with a time limit."""
+"""The Lava example and the guide's Lava program run, each with a time limit."""
 
 import re
 import subprocess
@@ -8,7 +8,8 @@ import pytest
 from conftest import ROOT
 
 pytestmark = pytest.mark.lava
-BLOCKS = re.findall(r"<!-- lava -->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+PAGE = ROOT / "nm_backends" / "docs" / "pages" / "guide" / "lava.md"
+BLOCKS = re.findall(r"<!-- lava -->\n```python\n(.*?)```", PAGE.read_text(), re.S)
 
 
 def run(*command, cwd):
@@ -29,7 +30,7 @@ def test_the_example_runs_a_chip_beside_lavas_own_neurons(chip, tmp_path):
         assert int(re.search(rf"^{name}: (\d+) of 6 digits", said, re.M)[1]) >= 5
 
 
-def test_the_readmes_program(tmp_path):
+def test_the_guides_program(tmp_path):
     (block,) = BLOCKS
     script = tmp_path / "program.py"
     script.write_text(block)

@@ -1,4 +1,4 @@
-"""The README keeps its word: its commands and programs run, and print what it shows."""
+"""README and guide keep their word: commands and programs run, and print what is shown."""
 
 import re
 import subprocess
@@ -9,8 +9,19 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-FRAMEWORKS = re.findall(r"<!-- run with frameworks -->\n```python\n(.*?)```", README, re.DOTALL)
-BLOCKS = re.findall(r"<!-- run -->\n```(\w+)\n(.*?)```", README, re.DOTALL)
+GUIDE = sorted((ROOT / "nm_backends" / "docs" / "pages" / "guide").glob("*.md"))
+PAGES = {"README": README, **{path.stem: path.read_text() for path in GUIDE}}
+REPORT = re.compile(r"<!-- report -->\n```sh\n(.*?)```.*?```text\n(.*?)```", re.DOTALL)
+
+
+def blocks(mark, languages=r"\w+"):
+    """Page, language and text of all blocks below a mark."""
+    found = re.compile(rf"<!-- {mark} -->\n```({languages})\n(.*?)```", re.DOTALL)
+    return [
+        pytest.param(*block, id=f"{page}{number}")
+        for page, text in PAGES.items()
+        for number, block in enumerate(found.findall(text))
+    ]
 
 
 @pytest.fixture
@@ -19,6 +30,7 @@ def home(tmp_path, monkeypatch):
     (tmp_path / "nm_backends").symlink_to(ROOT / "nm_backends", target_is_directory=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'plugins'}")
+    monkeypatch.setenv("COLUMNS", "160")
     return tmp_path
 
 
@@ -28,26 +40,42 @@ def run(*command):
     return done.stdout
 
 
-def test_there_is_something_to_run():
-    languages = [language for language, _ in BLOCKS]
-    assert languages == ["sh"] + ["python"] * (len(languages) - 1)
-    assert len(languages) > 6
-
-
-@pytest.mark.parametrize(("language", "text"), BLOCKS)
-def test_blocks_run(home, language, text):
-    if language == "python":
-        assert run("-c", text)
-        return
+def run_shell(text):
+    """Run commands `nmb`, and return what each one printed."""
+    printed = {}
     for line in text.strip().splitlines():
         program, *words = line.split("#")[0].split()
         assert program == "nmb"
-        assert run("-m", "nm_backends", *words)
+        printed[line] = run("-m", "nm_backends", *words)
+    return printed
+
+
+def test_there_is_something_to_run():
+    assert len(README.splitlines()) < 350
+    assert len(blocks("run")) > 10
+    assert len(blocks("run with frameworks")) > 4
+
+
+@pytest.mark.parametrize(("language", "text"), blocks("run", "python"))
+def test_programs_run(home, language, text):
+    assert run("-c", text)
+
+
+def test_commands_run_and_print_what_the_readme_shows(home):
+    (block,) = blocks("run", "sh")
+    printed = run_shell(block.values[1])
+    assert all(printed.values())
+    commands, shown = REPORT.search(README).groups()
+    made = [line.removeprefix(".venv/bin/") for line in commands.splitlines()[1:]]
+    text = "".join(printed[line] for line in made)
+    seen = [" ".join(line.split()) for line in text.splitlines()]
+    wanted = [" ".join(line.split()) for line in shown.splitlines()]
+    assert seen[-len(wanted) :] == wanted
 
 
 @pytest.mark.frameworks
-@pytest.mark.parametrize("text", FRAMEWORKS)
-def test_blocks_run_with_frameworks(home, text):
+@pytest.mark.parametrize(("language", "text"), blocks("run with frameworks"))
+def test_programs_run_with_frameworks(home, language, text):
     assert run("-c", text)
 
 
@@ -59,6 +87,7 @@ def test_the_demo_prints_the_table_that_is_shown(home, monkeypatch):
         assert line.strip() in printed, f"README shows {line!r}, nmb demo prints:\n{printed}"
 
 
-def test_rules_named_in_the_readme_exist(home):
-    for code in re.findall(r"nmb explain (\w+\d)", README):
+def test_rules_that_are_named_exist(home):
+    named = {code for text in PAGES.values() for code in re.findall(r"nmb explain (\w+\d)", text)}
+    for code in named:
         assert code in run("-m", "nm_backends", "explain", code)

@@ -45,7 +45,7 @@ __all__ = ["run_command"]
     type=click.Choice(("idle", "back_to_back", "continuous")),
     default="idle",
     show_default=True,
-    help="How the host drives the chip: see the README.",
+    help="How the host drives the chip: see Data in the documentation.",
 )
 @click.option(
     "--rebin",

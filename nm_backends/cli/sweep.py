@@ -54,9 +54,9 @@ def sweep_command(
 ) -> None:
     """Run a study: models x chips x options x seeds, each trial once.
 
-    STUDY.toml says what is varied (see the README). Trials are kept in an SQLite file as they
-    finish: however a sweep ends, the same command goes on with what is missing. Exits with 1 when
-    no trial has a result.
+    STUDY.toml says what is varied (see Sweeps in the documentation). Trials are kept in an SQLite
+    file as they finish: however a sweep ends, the same command goes on with what is missing. Exits
+    with 1 when no trial has a result.
     """
     from nm_backends.cli.spikes import check_output
     from nm_backends.study.description import read_study
