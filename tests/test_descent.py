@@ -219,13 +219,13 @@ def test_what_plain_rounding_loses_is_found_by_descent(name, case, short):
 
 
 def test_threads_and_repetition_change_nothing(short, monkeypatch):
-    from nm_backends.crossbar.descent import train
+    from nm_backends.crossbar.descent import passes
 
     net, spikes = INHIBITED[0], one_after_the_other(40, 1)
     options = CompileOptions(descent="always")
     images = []
     for count in (1, 3):
-        monkeypatch.setattr(train, "usable_cores", lambda count=count: count)
+        monkeypatch.setattr(passes, "usable_cores", lambda count=count: count)
         images.append(compile_model(net, "odin", calibrate=spikes, options=options).image)
     for name, words in images[0].memories.items():
         np.testing.assert_array_equal(words, images[1].memories[name])

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.choose import demanded_rows
+from nm_backends.crossbar.descent.core import Core
 from nm_backends.crossbar.integers import Integers
-from nm_backends.crossbar.layout import Choices, row_signs
+from nm_backends.crossbar.layout import Choices, plan, row_signs
 from nm_backends.crossbar.trials import Trials
 from nm_backends.crossbar.wiring import Wiring
 
-__all__ = ["FAR", "NEAR", "Recipe", "Room", "room_for", "tamed"]
+__all__ = ["FAR", "NEAR", "Recipe", "Room", "core_for", "room_for", "tamed"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,12 @@ class Room:
 
 
 def room_for(
-    trials: Trials, integers: Integers, choices: Choices, free: bool, lateral: bool
+    chip: CrossbarChip,
+    wiring: Wiring,
+    integers: Integers,
+    choices: Choices,
+    free: bool,
+    lateral: bool,
 ) -> Room:
     """Say which rows and synapses a descent may use.
 
@@ -93,19 +100,29 @@ def room_for(
     those that the integers have. Where a chip loses charge below zero, neurons of a population that
     drives another one may inhibit and excite each other, which takes no more rows.
     """
-    chip, wiring = trials.chip, trials.wiring
-    weights = wiring.weights != 0
+    weights = (wiring.weights != 0) | (integers.weights != 0)
     if free and lateral and not chip.signed_membrane:
         weights = weights | _lateral(wiring)
     both = np.repeat(np.asarray(weights.any(axis=1))[:, None], 2, axis=1)
     full = _some_of_each(integers, both)
-    signs = both if _fits(trials, full, choices) else row_signs(wiring, integers)
+    signs = both if _fits(chip, wiring, full, choices) else row_signs(wiring, integers)
     weights = weights & np.asarray(signs.any(axis=1))[:, None]
     bias = False
-    if free and not chip.signed_membrane and not integers.bias.any() and wiring.neurons > 1:
+    small = bool((abs(integers.bias) <= chip.spec.weights.maximum).all())  # one event per step
+    if free and not chip.signed_membrane and small and wiring.neurons > 1:
         biased = _some_of_each(integers, signs).with_(bias=probe(wiring.neurons))
-        bias = _fits(trials, biased, choices)
+        bias = _fits(chip, wiring, biased, choices)
     return Room(signs, weights, bias)
+
+
+def core_for(
+    chip: CrossbarChip, wiring: Wiring, integers: Integers, choices: Choices, room: Room
+) -> tuple[Core, dict[str, np.ndarray]]:
+    """Return the core with a row for everything that may change, and its layout."""
+    if room.bias:
+        integers = integers.with_(bias=probe(wiring.neurons))
+    made = plan(wiring, integers, chip, choices, room.signs)
+    return Core.of(chip, wiring, made, room.bias), made.layout
 
 
 def probe(neurons: int) -> np.ndarray:
@@ -131,8 +148,7 @@ def _some_of_each(integers: Integers, signs: np.ndarray) -> Integers:
     return integers.with_(weights=weights)
 
 
-def _fits(trials: Trials, integers: Integers, choices: Choices) -> bool:
-    chip, wiring = trials.chip, trials.wiring
+def _fits(chip: CrossbarChip, wiring: Wiring, integers: Integers, choices: Choices) -> bool:
     neurons = row_signs_of(wiring, integers)
     places = wiring.neurons + (int(neurons.sum()) if chip.row_pairs else 0)
     rows = demanded_rows(chip, wiring, integers, choices)

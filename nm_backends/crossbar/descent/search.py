@@ -119,7 +119,9 @@ def _descend(
 ) -> None:
     choices, every = start.choices, recipe.steps // _LOOKS
     lateral = options.lateral == "auto"
-    room = room_for(trials, start.integers, choices, recipe.free, lateral)
+    room = room_for(
+        trials.chip, trials.wiring, start.integers, choices, recipe.free, lateral
+    )
 
     def seen(integers: object) -> None:
         best.consider(Chosen(integers, choices))  # type: ignore[arg-type]

@@ -10,9 +10,11 @@ from nm_backends.chip import IntFormat
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.integers import Integers
 
-__all__ = ["Shadow"]
+__all__ = ["Shadow", "units_of"]
 
 _FIRST, _SECOND = 0.9, 0.99  # how long Adam remembers slopes and their squares
+_RELATIVE = 0.1  # of a threshold (leak, first membrane), where a weight moves by 1
+_SMALL = {"threshold": 8.0, "leak": 4.0}
 _EDGE = 0.45  # beyond the ends of the format; rounding brings it back
 
 
@@ -87,3 +89,13 @@ class Shadow:
 
 def _clip(values: np.ndarray, form: IntFormat, lift: np.ndarray) -> None:
     np.clip(values, form.minimum, np.maximum(form.maximum - lift, 0), out=values)
+
+
+def units_of(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return by how much values move, in units of the chip, where a weight moves by 1."""
+    high, leak = (
+        _RELATIVE * np.maximum(values[name], least) for name, least in _SMALL.items()
+    )
+    return {
+        "weights": np.ones(()), "threshold": high, "leak": leak, "bias": np.ones(()), "start": high,
+    }  # fmt: skip

@@ -8,20 +8,19 @@ Everything is seeded; results do not depend on the number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nm_backends.cores import usable_cores
 from nm_backends.crossbar.descent.core import Core
 from nm_backends.crossbar.descent.loss import slopes_of_spikes
-from nm_backends.crossbar.descent.recipe import Recipe, Room, probe
-from nm_backends.crossbar.descent.shadow import Shadow
+from nm_backends.crossbar.descent.passes import backward, forward
+from nm_backends.crossbar.descent.recipe import Recipe, Room, core_for
+from nm_backends.crossbar.descent.shadow import Shadow, units_of
 from nm_backends.crossbar.descent.variants import varied
 from nm_backends.crossbar.integers import Integers
-from nm_backends.crossbar.layout import Choices, plan
+from nm_backends.crossbar.layout import Choices
 from nm_backends.crossbar.trials import Trials
 from nm_backends.lowering.reference import run_network
 from nm_backends.network import Network
@@ -29,11 +28,7 @@ from nm_backends.network import Network
 __all__ = ["Descent"]
 
 _BATCH = 32
-_GROUP = 8  # samples that one thread adds up, in order
-_RELATIVE = 0.1  # of a threshold (leak, first membrane) per unit of that rate
-_SMALL = {"threshold": 8.0, "leak": 4.0}
 _WARM = 20  # steps
-_WIDTH = 0.25  # thresholds
 _CALMER = 1.1
 
 
@@ -81,11 +76,7 @@ class Descent:
                     break
 
     def _core(self, integers: Integers) -> tuple[Core, dict[str, np.ndarray]]:
-        wiring, chip = self.trials.wiring, self.trials.chip
-        if self.room.bias:
-            integers = integers.with_(bias=probe(wiring.neurons))
-        made = plan(wiring, integers, chip, self.choices, self.room.signs)
-        return Core.of(chip, wiring, made, self.room.bias), made.layout
+        return core_for(self.trials.chip, self.trials.wiring, integers, self.choices, self.room)
 
     def _model(self, spikes: np.ndarray) -> np.ndarray:
         layers, _ = run_network(self.network, spikes)
@@ -114,14 +105,11 @@ class Descent:
         """Return how fast everything moves: a warm start, then half a cosine down to 0."""
         part = (1 + done) / self.recipe.steps
         rate = self.recipe.rate * min(1.0, (1 + done) / _WARM) * 0.5 * (1 + np.cos(np.pi * part))
-        high, leak = shadow.values["threshold"], shadow.values["leak"]
-        rates: dict[str, np.ndarray | float] = {
-            "weights": rate,
-            "threshold": rate * _RELATIVE * np.maximum(high, _SMALL["threshold"]),
-            "leak": rate * _RELATIVE * np.maximum(leak, _SMALL["leak"]),
-        }
+        units = units_of(shadow.values)
+        names = ("weights", "threshold", "leak")
+        rates: dict[str, np.ndarray | float] = {name: rate * units[name] for name in names}
         if self.recipe.free and not self.trials.chip.signed_membrane:
-            rates["start"] = rate * _RELATIVE * np.maximum(high, _SMALL["threshold"])
+            rates["start"] = rate * units["start"]
             if self.room.bias:
                 rates["bias"] = rate
         return rates
@@ -130,50 +118,9 @@ class Descent:
         self, core: Core, integers: Integers, arguments: tuple[Any, ...], wanted: np.ndarray
     ) -> dict[str, np.ndarray] | None:
         """Return gradients by everything, or None where a step never ends."""
-        from nm_backends.crossbar.descent import kernels
-
-        run: Any = kernels.spikes
-        differentiate: Any = kernels.gradients
-        fired = np.zeros(wanted.shape, np.uint8)
-        if not all(_groups(lambda a, b: run(*arguments, fired, a, b), len(fired))):
+        fired = forward(arguments)
+        if fired is None:
             return None
         *_, (_, last) = core.wiring.spans()
         slopes = slopes_of_spikes(fired, wanted, last, self.recipe.guide)
-        effect, width = self._effect(integers), _WIDTH * integers.threshold
-        width = np.maximum(width, 2.0).astype(np.float32)
-        rows, neurons = core.fixed.shape
-
-        def work(first: int, stop: int) -> list[Any]:
-            sums: list[Any] = [np.zeros((rows, neurons), np.float32)]
-            sums += [np.zeros(neurons, np.float32) for _ in range(3)]
-            differentiate(
-                *arguments, effect, width, np.float32(self.recipe.stuck),
-                np.float32(self.recipe.memory), slopes, *sums, first, stop,
-            )  # fmt: skip
-            return sums
-
-        parts = zip(*_groups(work, len(fired)), strict=True)
-        totals: list[Any] = [sum(part[1:], part[0]) for part in parts]
-        weights, bias = core.to_weights(totals[0], integers)
-        found = {"weights": weights, "bias": bias}
-        return found | dict(zip(("threshold", "leak", "start"), totals[1:], strict=True))
-
-    def _effect(self, integers: Integers) -> np.ndarray:
-        """Return what spikes do to neurons of later populations.
-
-        Gradients do not follow spikes within a population: they grow without bounds.
-        """
-        wiring = self.trials.wiring
-        effect = integers.weights[wiring.inputs :].astype(np.float32)
-        for _, span in wiring.spans():
-            effect[span, span] = 0
-        return effect
-
-
-def _groups(work: Callable[[int, int], Any], samples: int) -> list[Any]:
-    """Call ``work`` for groups of samples, on all cores; results in order."""
-    edges = [(a, min(a + _GROUP, samples)) for a in range(0, samples, _GROUP)]
-    if usable_cores() == 1 or len(edges) == 1:
-        return [work(*edge) for edge in edges]
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        return list(pool.map(lambda edge: work(*edge), edges))
+        return backward(core, integers, arguments, slopes, self.recipe.memory, self.recipe.stuck)
