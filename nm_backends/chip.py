@@ -189,6 +189,9 @@ class Backend(Protocol):
     ``requantise(program, network) -> Program``
         The program with the weights and biases of a network that is otherwise its own, quickly, and
         the same image where nothing changed (`nm_backends.requantise`).
+    ``tuner(program) -> Tuner``
+        What a program is trained by with gradients through the chip's own events
+        (`nm_backends.tuning`).
     ``plan_events(program, spikes)``
         The events that drive the chip (an `nm_backends.aer.EventPlan`), for `export`.
     ``open_session(program, batch, learning)``

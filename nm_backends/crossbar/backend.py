@@ -16,6 +16,7 @@ from nm_backends.run import refuse_learning
 if TYPE_CHECKING:
     from nm_backends.aer import EventPlan
     from nm_backends.chip import ChipSpec, Transaction
+    from nm_backends.crossbar.descent.tuner import CrossbarTuner
     from nm_backends.crossbar.session import CrossbarSession
     from nm_backends.eventcore.requests import Driving
     from nm_backends.image import Image
@@ -145,6 +146,12 @@ class CrossbarBackend:
         from nm_backends.crossbar.requantise import requantise
 
         return requantise(self.chip, program, network)
+
+    def tuner(self, program: Program) -> CrossbarTuner:
+        """Return what a program is trained by with gradients through the chip's own events."""
+        from nm_backends.crossbar.descent.tuner import CrossbarTuner
+
+        return CrossbarTuner(self.chip, program)
 
     def check_program(self, program: Program) -> list[str]:
         """Name what is wrong with the layout of a program from a file."""

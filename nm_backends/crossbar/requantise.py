@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nm_backends.network import Network
     from nm_backends.program import Program
 
-__all__ = ["requantise"]
+__all__ = ["choices_of", "refuse_shared_rows", "requantise", "with_integers"]
 
 _MEASURED = ("readout_agreement", "calibration_samples")
 
@@ -45,12 +45,7 @@ def requantise(chip: CrossbarChip, program: Program, network: Network) -> Progra
     UserError
         Where input channels share rows, so that their weights cannot move apart.
     """
-    if shared_rows(program):
-        raise UserError(
-            f"{shared_rows(program)} input channels share a row with others: their weights cannot "
-            "become different",
-            "compile with CompileOptions(share_rows='never'), with fewer input channels",
-        )
+    refuse_shared_rows(program)
     old = wire(program.network, program.options.learn)
     new = wire(network, program.options.learn)
     new.hosted = hosted_in(chip, program.layout, new)
@@ -64,20 +59,49 @@ def requantise(chip: CrossbarChip, program: Program, network: Network) -> Progra
         weights=np.clip(moved, form.minimum, form.maximum).astype(np.int64),
         bias=np.rint(base.bias + base.scale * (new.bias - old.bias)).astype(np.int64),
     )
-    choices = Choices(str(program.metadata["order"]), bool(program.metadata["row_pairs"]))
+    choices = choices_of(program)
     lost = 0
     if not _fits(chip, new, integers, choices):
         integers, lost = _as_before(old, new, base, integers)
-    made = plan(new, integers, chip, choices)
-    said = {name: value for name, value in program.metadata.items() if name not in _MEASURED}
+    return with_integers(
+        chip, replace(program, network=network), new, integers, choices,
+        requantised=True, weights_without_a_row=lost,
+    )  # fmt: skip
+
+
+def refuse_shared_rows(program: Program) -> None:
+    """Refuse a program in which input channels share rows."""
+    if shared_rows(program):
+        raise UserError(
+            f"{shared_rows(program)} input channels share a row with others: their weights cannot "
+            "become different",
+            "compile with CompileOptions(share_rows='never'), with fewer input channels",
+        )
+
+
+def choices_of(program: Program) -> Choices:
+    """Return how the host drives a program."""
+    return Choices(str(program.metadata["order"]), bool(program.metadata["row_pairs"]))
+
+
+def with_integers(
+    chip: CrossbarChip,
+    program: Program,
+    wiring: Wiring,
+    integers: Integers,
+    choices: Choices,
+    **said: object,
+) -> Program:
+    """Return ``program`` with other integers; ``said`` is added to its metadata."""
+    made = plan(wiring, integers, chip, choices)
+    kept = {name: value for name, value in program.metadata.items() if name not in _MEASURED}
     return replace(
         program,
-        network=network,
         image=chip.pack(made.contents),
         layout=made.layout,
-        resources=resources(chip, new, made),
-        fit=_fit(program.fit, new, integers, made),
-        metadata={**said, "requantised": True, "weights_without_a_row": lost},
+        resources=resources(chip, wiring, made),
+        fit=_fit(program.fit, wiring, integers, made),
+        metadata={**kept, **said},
     )
 
 

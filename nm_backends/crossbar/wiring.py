@@ -112,6 +112,11 @@ class Wiring:
         """Whether a neuron drives another one."""
         return bool(self.weights[self.inputs :].any())
 
+    @property
+    def loops(self) -> bool:
+        """Whether neurons of a population drive each other."""
+        return any(self.weights[self.inputs :][span, span].any() for _, span in self.spans())
+
     def of(self, name: str) -> slice:
         """Return the neurons of a population."""
         i = self.names.index(name)

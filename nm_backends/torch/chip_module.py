@@ -1,4 +1,4 @@
-"""A compiled program as a torch module: bits of the chip forward, gradients of the model back."""
+"""A compiled program as a torch module: bits of the chip forward, gradients back."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from nm_backends.requantise import requantise
 from nm_backends.rules import CompileError
 from nm_backends.torch.float_model import FloatModel, Progress
 from nm_backends.torch.surrogate import Surrogate, instead
+from nm_backends.torch.values import Values
 
 if TYPE_CHECKING:
     import nir
@@ -28,7 +29,7 @@ _GIVE = "give the model and the settings that were given to compile"
 
 
 class ChipModule(torch.nn.Module):  # type: ignore[misc]
-    """A program whose output is the chip's, bit for bit, and whose gradient is the float model's.
+    """A program whose output is the chip's, bit for bit, and that gradients go through.
 
     Parameters
     ----------
@@ -48,11 +49,17 @@ class ChipModule(torch.nn.Module):  # type: ignore[misc]
         `nm_backends.requantise.requantise`.
     threads
         As for ``program.run``.
+    gradients
+        Whose: ``model``, those of the float model, whose weights and biases are trained; or
+        ``chip``, those of the chip's own events, for everything that the image holds (see `Values`;
+        chips whose backend has them, whole sequences, the output's spikes).
 
     Attributes
     ----------
     model
         The `FloatModel`; its parameters are what an optimiser trains.
+    values
+        With the chip's own gradients: the `Values` that an optimiser trains; ``model`` then stays.
     layers
         Spikes of the last call of every spiking population, tensors without gradients.
     result
@@ -76,16 +83,24 @@ class ChipModule(torch.nn.Module):  # type: ignore[misc]
         calibrate: Any = None,
         threads: int | None = None,
         dtype: torch.dtype = torch.float32,
+        gradients: Literal["model", "chip"] = "model",
     ) -> None:
         super().__init__()
-        if hidden not in ("chip", "float"):
-            raise UserError(f"hidden is {hidden!r}, expected chip or float")
+        for name, given, known in (
+            ("hidden", hidden, ("chip", "float")), ("gradients", gradients, ("model", "chip")),
+        ):  # fmt: skip
+            if given not in known:
+                raise UserError(f"{name} is {given!r}, expected {' or '.join(known)}")
         network = program.network
         if model is not None:
             network = _same(network, model)
         self.model = FloatModel(
             network, surrogate=surrogate, detach_reset=detach_reset, dtype=dtype
         )
+        self.values: Values | None = None
+        if gradients == "chip":
+            self.model.requires_grad_(False)
+            self.values = Values(program, dtype)
         self.hidden, self.threads = hidden, threads
         self.layers: dict[str, torch.Tensor] = {}
         self.result: Result | None = None
@@ -106,8 +121,11 @@ class ChipModule(torch.nn.Module):  # type: ignore[misc]
         now = self._snapshot()
         if all(torch.equal(a, b) for a, b in zip(now, self._seen, strict=True)):
             return False
-        self._current = requantise(self._base, self.model.to_network(), self._calibrate)
-        self._seen = now
+        if self.values is not None:
+            self._current = self.values.program()
+        else:
+            self._current = requantise(self._base, self.model.to_network(), self._calibrate)
+        self._seen = self._snapshot()
         return True
 
     def recompile(self, calibrate: Any = None) -> Program:
@@ -122,9 +140,13 @@ class ChipModule(torch.nn.Module):  # type: ignore[misc]
         ------
         CompileError
             The network does not fit any more; the module then is as it was.
+        UserError
+            With ``gradients="chip"``: there is no float network to compile.
         """
         from nm_backends.compiler import compile_model
 
+        if self.values is not None:
+            raise UserError("gradients='chip' trains the image: there is nothing to compile anew")
         network, base = self.model.to_network(), self._base
         made = compile_model(network, base.chip, calibrate=calibrate, options=base.options)
         self._base = self._current = made
@@ -169,17 +191,20 @@ class ChipModule(torch.nn.Module):  # type: ignore[misc]
         model
             What the program was compiled from; its copy then gets the parameters. By default that
             of the constructor; where none was given the graph has one node per projection
-            (see ``program.to_nir``).
+            (see ``program.to_nir``). With ``gradients="chip"`` it is the network of the image.
         """
         from nm_backends.network_graph import graph_of
 
+        if self.values is not None:
+            return self.program.to_nir()
         source = self._source if model is None else model
         if source is None:
             return graph_of(self.model.to_network())
         return _with_parameters(source, self.model)
 
     def _snapshot(self) -> list[torch.Tensor]:
-        return [p.detach().clone() for p in self.model.parameters()]
+        trained = self.model if self.values is None else self.values
+        return [p.detach().clone() for p in trained.parameters()]
 
     def _flat(self, spikes: torch.Tensor) -> tuple[torch.Tensor, bool]:
         """Return ``[..., channels]``, and whether it is a whole sequence."""
@@ -207,11 +232,18 @@ class ChipModule(torch.nn.Module):  # type: ignore[misc]
         real = sent[shown] if shown in sent else self._heard(result.spikes)
         if not self._wants_gradients(spikes):
             return real
+        if self.values is not None:
+            return self.values.through(_counts(spikes), shown, real)
         smooth = self.model(spikes, sent if self.hidden == "chip" else None)
         return instead(smooth[shown], real)
 
     def _step(self, spikes: torch.Tensor) -> torch.Tensor:
         """Run one step of the sequence that is under way."""
+        if self.values is not None and torch.is_grad_enabled():
+            raise UserError(
+                "gradients through the chip's events need a whole sequence",
+                "give [time, batch, channels], or run steps under torch.no_grad()",
+            )
         if self._session is None:
             self._session = self.program.session(batch=len(spikes))
             self._progress = self.model.start(len(spikes))
@@ -234,7 +266,7 @@ class ChipModule(torch.nn.Module):  # type: ignore[misc]
         return instead(smooth[shown.name], real)
 
     def _wants_gradients(self, spikes: torch.Tensor) -> bool:
-        trained = any(p.requires_grad for p in self.model.parameters())
+        trained = any(p.requires_grad for p in self.parameters())
         return torch.is_grad_enabled() and (trained or spikes.requires_grad)
 
     def _heard(self, layer: np.ndarray) -> torch.Tensor:

@@ -87,22 +87,16 @@ def by_descent(
     first = best.chosen
     with progress("calibrating", NEAR.steps + FAR.steps) as advance:
         second = _second(trials, options, ways)
-        if second is None or not _loops(trials):
+        if second is None or not trials.wiring.loops:
             _descend(network, trials, first, NEAR, options, best, advance)
         if second is not None and best.decisions < _GOOD:
             _descend(network, trials, second, FAR, options, best, advance)
     return best.chosen
 
 
-def _loops(trials: Trials) -> bool:
-    """Say whether neurons of a population drive each other."""
-    wiring = trials.wiring
-    return any(wiring.weights[wiring.inputs :][span, span].any() for _, span in wiring.spans())
-
-
 def _second(trials: Trials, options: CompileOptions, ways: list[Chosen]) -> Chosen | None:
     """Return the tamed start, or None where it is no other than the first."""
-    if options.settle == "always" or not (_loops(trials) or not trials.chip.signed_membrane):
+    if options.settle == "always" or not (trials.wiring.loops or not trials.chip.signed_membrane):
         return None
     plain = next((way for way in ways if not way.integers.settle.any()), None)
     return None if plain is None else Chosen(tamed(trials, plain.integers), plain.choices)
@@ -119,9 +113,7 @@ def _descend(
 ) -> None:
     choices, every = start.choices, recipe.steps // _LOOKS
     lateral = options.lateral == "auto"
-    room = room_for(
-        trials.chip, trials.wiring, start.integers, choices, recipe.free, lateral
-    )
+    room = room_for(trials.chip, trials.wiring, start.integers, choices, recipe.free, lateral)
 
     def seen(integers: object) -> None:
         best.consider(Chosen(integers, choices))  # type: ignore[arg-type]

@@ -60,7 +60,7 @@ class Shadow:
     def raise_thresholds(self, factor: float) -> None:
         """Make every neuron fire less."""
         self.values["threshold"] *= factor
-        self._limit()
+        self.limit()
 
     def step(self, gradients: dict[str, np.ndarray], rates: dict[str, np.ndarray | float]) -> None:
         """Go one step of Adam against the gradients; what has no rate stays."""
@@ -73,9 +73,10 @@ class Shadow:
             mean = first / (1 - _FIRST**self._steps)
             size = np.sqrt(second / (1 - _SECOND**self._steps))
             self.values[name] -= rate * mean / (size + 1e-8)
-        self._limit()
+        self.limit()
 
-    def _limit(self) -> None:
+    def limit(self) -> None:
+        """Bring everything back to where the chip's formats end."""
         spec, values = self.chip.spec, self.values
         lift = self.base.settle * spec.weights.maximum
         low = np.where(self.signs[:, :1], spec.weights.minimum - _EDGE, 0)
@@ -93,9 +94,7 @@ def _clip(values: np.ndarray, form: IntFormat, lift: np.ndarray) -> None:
 
 def units_of(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return by how much values move, in units of the chip, where a weight moves by 1."""
-    high, leak = (
-        _RELATIVE * np.maximum(values[name], least) for name, least in _SMALL.items()
-    )
+    high, leak = (_RELATIVE * np.maximum(values[name], least) for name, least in _SMALL.items())
     return {
         "weights": np.ones(()), "threshold": high, "leak": leak, "bias": np.ones(()), "start": high,
     }  # fmt: skip
