@@ -23,6 +23,7 @@ from nm_backends.lowering.reference import reference
 from nm_backends.program import CompileOptions
 from nm_backends.registry import get_backend
 from nm_backends.requantise import requantise
+from nm_backends.tuning import tuner_of
 
 CHIPS = ("odin", "tinyodin")
 
@@ -265,3 +266,34 @@ def test_synapses_that_the_model_does_not_have_are_counted_kept_and_given_back(s
     never = CompileOptions(descent="always", lateral="never")
     plain = compile_model(net, "odin", calibrate=spikes, options=never)
     assert "lateral_synapses" not in plain.metadata
+
+
+def test_a_tuner_begins_with_the_image_and_moves_all_that_it_holds(short):
+    net, spikes = INHIBITED[0], one_after_the_other(40, 1)
+    program = compile_model(net, "odin", calibrate=spikes, options=CompileOptions(descent="always"))
+    tuner = tuner_of(program)
+    same = tuner.program()
+    np.testing.assert_array_equal(same.run(spikes).spikes, program.run(spikes).spikes)
+    assert same.metadata["lateral_synapses"] == program.metadata["lateral_synapses"]
+    slopes = {"b": np.ones((16, 40, 2), np.float32)}
+    found = tuner.gradients(spikes, slopes)
+    assert set(found) == set(tuner.values) == {"weights", "threshold", "leak", "start", "bias"}
+    assert found["weights"][8:14, :6].any()  # synapses that the model does not have
+    assert not found["weights"][14:].any()  # outputs drive nobody
+    before = same.run(spikes).layers["b"].sum()
+    moved = {n: v - 2 * tuner.units[n] * np.sign(found[n]) for n, v in tuner.values.items()}
+    tuner.take(moved)
+    assert tuner.program().run(spikes).layers["b"].sum() < before
+    assert abs(tuner.values["weights"]).max() < 7.5  # the chip's format
+    tuner.take({"threshold": np.full(8, 1e6)})
+    assert not tuner.program().run(spikes).spikes.any()
+
+
+def test_a_tuner_is_refused_where_gradients_do_not_go():
+    net, spikes = layers(8, 6, 3, decay=0.9, seed=3), bernoulli(16, 4, 8)
+    with pytest.raises(UserError, match="gradients do not go through the dynamics of reckon"):
+        tuner_of(compile_model(net, "reckon", calibrate=spikes))
+    program = compile_model(net, "odin", calibrate=spikes)
+    program.metadata["inputs_without_a_row"] = 3
+    with pytest.raises(UserError, match="3 inputs without a row: gradients do not go"):
+        tuner_of(program)

@@ -9,6 +9,7 @@ import pytest
 from crossbar_networks import CHIPS, bernoulli, inputs, layers, link, network, neurons
 
 import nm_backends as nmb
+from nm_backends.api import lower
 from nm_backends.errors import UserError
 
 try:
@@ -400,3 +401,43 @@ def test_a_live_model_gets_its_fine_tuned_weights_back():
     tuned = nmb.lower(live, sample=batch)
     for mine, theirs in zip(module.program.network.projections, tuned.projections, strict=True):
         assert np.allclose(mine.weights.toarray(), theirs.weights.toarray(), atol=1e-6)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_the_chips_own_gradients_train_what_the_image_holds(chip):
+    program = compiled(chip)
+    module = ChipModule(program, gradients="chip")
+    spikes, wanted = torch.from_numpy(SPIKES), torch.tensor([0, 1, 2, 3, 0])
+    optimiser = torch.optim.Adam(module.parameters(), lr=0.3)
+    losses = []
+    for _ in range(12):
+        out = module(spikes)
+        assert np.array_equal(out.detach().numpy(), module.program.run(SPIKES).spikes)
+        loss = torch.nn.functional.cross_entropy(out.sum(0), wanted)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert min(losses[6:]) < losses[0]
+    assert module.values.threshold.grad.any()
+    assert all(p.grad is None for p in module.model.parameters())
+    back = lower(module.to_nir())
+    assert abs(back.projections[0].weights - program.network.projections[0].weights).max() > 0
+    again = ChipModule(program, gradients="chip")
+    again.load_state_dict(module.state_dict())
+    assert np.array_equal(again.program.run(SPIKES).spikes, module.program.run(SPIKES).spikes)
+
+
+def test_the_chips_own_gradients_need_a_whole_sequence_and_a_chip_that_has_them():
+    module = ChipModule(compiled(), gradients="chip")
+    with pytest.raises(UserError, match="need a whole sequence"):
+        module(torch.from_numpy(SPIKES[0]))
+    with torch.no_grad():
+        steps = torch.stack([module(step) for step in torch.from_numpy(SPIKES)])
+        assert torch.equal(steps, module(torch.from_numpy(SPIKES)))
+    with pytest.raises(UserError, match="nothing to compile anew"):
+        module.recompile()
+    with pytest.raises(UserError, match="gradients is 'both', expected model or chip"):
+        ChipModule(compiled(), gradients="both")
+    with pytest.raises(UserError, match="do not go through the dynamics of reckon"):
+        ChipModule(compiled("reckon"), gradients="chip")

@@ -233,7 +233,7 @@ class ChipModule(torch.nn.Module):  # type: ignore[misc]
         if not self._wants_gradients(spikes):
             return real
         if self.values is not None:
-            return self.values.through(_counts(spikes), shown, real)
+            return self.values.through(_counts(spikes).astype(np.uint8), shown, real)
         smooth = self.model(spikes, sent if self.hidden == "chip" else None)
         return instead(smooth[shown], real)
 

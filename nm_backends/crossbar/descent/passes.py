@@ -80,7 +80,7 @@ def _effect(wiring: Wiring, integers: Integers) -> np.ndarray:
 
     Gradients do not follow spikes within a population: they grow without bounds.
     """
-    effect = integers.weights[wiring.inputs :].astype(np.float32)
+    effect = integers.weights[wiring.inputs :].astype(np.float32, order="C")
     for _, span in wiring.spans():
         effect[span, span] = 0
     return effect
