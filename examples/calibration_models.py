@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CALIBRATION = 512  # training samples that the compiler may see
+VALIDATION = 200  # training samples, the last, that neither calibrate nor fine-tune
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Data:
     @property
     def calibration(self):
         """Training spikes for the compiler."""
-        return self.spikes[:, :CALIBRATION]
+        return self.spikes[:, :-VALIDATION]
 
 
 def digits(seed, steps=24):
