@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Band", "WeightMap", "crossbar", "draw_program", "draw_weights", "weight_map"]
 
 _MOST = 1 << 24  # weights that are drawn
+_CROWDED = 0.12  # share of the width between two names that have no room beside each other
 _NARROW = 0.03  # of an axis: a band that is smaller gets no name
 _OTHERS = {-2: "bias", -3: "trigger"}
 
@@ -168,11 +169,14 @@ def _name(axes: Any, bands: Sequence[Band], size: int, *, vertical: bool, places
         for edge in (band.first - 0.5, band.last + 0.5):
             line(edge, color="0.75", linewidth=0.6)
     if named:
+        centres = [(band.first + band.last) / 2 for band in named]
         axis.set_ticks(
-            [(band.first + band.last) / 2 for band in named],
+            centres,
             [f"{b.name} {b.first}-{b.last}" if places else f"{b.name} ({b.size})" for b in named],
             fontsize="small",
         )
+        if not vertical and np.diff(centres).min(initial=size) < _CROWDED * size:
+            axis.set_tick_params(labelrotation=90)
 
 
 def crossbar(program: Program) -> np.ndarray | None:

@@ -19,8 +19,8 @@ a { color: var(--link); }
 small, .soft { color: var(--soft); }
 .good { color: var(--good); } .bad { color: var(--bad); }
 nav ul { columns: 18rem; padding-left: 1.2rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .7rem;
-  padding: 0; list-style: none; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(11rem, 45%), 1fr));
+  gap: .7rem; padding: 0; list-style: none; }
 .tiles li { background: var(--raised); border: 1px solid var(--line); border-radius: .4rem;
   padding: .6rem .8rem; }
 .tiles b { display: block; font-size: 1.3rem; line-height: 1.3; }
@@ -40,7 +40,8 @@ summary { cursor: pointer; color: var(--link); }
 pre { white-space: pre-wrap; background: var(--raised); padding: .6rem .8rem; font-size: .85rem;
   border: 1px solid var(--line); border-radius: .4rem; }
 @media print { :root { color-scheme: light; --ink: #000; --page: #fff; --soft: #444;
-  --line: #bbb; --raised: #fff; } nav { display: none; } body { max-width: none; padding: 0;
+  --line: #bbb; --raised: #fff; --good: #1a7f37; --bad: #c01c28; --warn: #9a6700; --link: #0b57d0; }
+  nav { display: none; } body { max-width: none; padding: 0;
   font-size: .85rem; } .wide { overflow: visible; } table { font-size: .72rem; }
   h2 { break-after: avoid; } img, li, tr { break-inside: avoid; } }
 """
