@@ -48,10 +48,10 @@ def model_of(task, data, seed, folder):
     return nir.read(path)
 
 
-def compiled(graph, data, chip, method):
-    """Return the program that a method makes."""
-    given = {"calibrate": data.calibration} if method != "maxabs" else {}
-    return nmb.compile(graph, chip, **given)
+def compiled(graph, data, chip, method, samples=None, lateral="auto"):
+    """Return the program that a method makes, on so many calibration samples at most."""
+    given = {"calibrate": data.calibration[:, :samples]} if method != "maxabs" else {}
+    return nmb.compile(graph, chip, options=nmb.CompileOptions(lateral=lateral), **given)
 
 
 def fine_tuned(program, graph, data, epochs):
@@ -130,7 +130,7 @@ def measured(program, data, expected):
     }
 
 
-def entries_of(graph, data, chip, epochs):
+def entries_of(graph, data, chip, epochs, **ways):
     """Yield method and numbers of everything that is asked of one model on one chip."""
     expected = nmb.reference(graph, data.test_spikes)
     program = None
@@ -139,7 +139,7 @@ def entries_of(graph, data, chip, epochs):
             if method == "fine-tuned" and program is not None:
                 program = fine_tuned(program, graph, data, epochs)
             else:
-                program = compiled(graph, data, chip, method)
+                program = compiled(graph, data, chip, method, **ways)
             yield method, measured(program, data, expected)
         except (UserError, nmb.CompileError) as error:
             yield method, {"stopped": str(error).splitlines()[0]}
@@ -150,10 +150,11 @@ def found_for(task, seed, options):
     print(f"{task}, seed {seed}", file=sys.stderr, flush=True)
     data = TASKS[task].data(seed)
     graph = model_of(task, data, seed, options.models)
+    ways = {"samples": options.samples, "lateral": options.lateral}
     return [
         {"task": task, "seed": seed, "chip": chip, "method": method, **numbers}
         for chip in options.chips
-        for method, numbers in entries_of(graph, data, chip, options.fine_tune)
+        for method, numbers in entries_of(graph, data, chip, options.fine_tune, **ways)
     ]
 
 
@@ -198,12 +199,16 @@ def main():
     parser.add_argument("--models", type=Path, default=Path("calibration-models"), metavar="FOLDER")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--chips", nargs="+", choices=CHIPS, default=list(CHIPS))
-    parser.add_argument("--seeds", type=int, default=3, help="training seeds 0, 1, ...")
+    parser.add_argument("--seeds", type=int, default=3, help="how many training seeds")
     parser.add_argument("--fine-tune", type=int, default=0, metavar="EPOCHS")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--lateral", choices=("auto", "never"), default="auto")
+    parser.add_argument("--samples", type=int, help="calibrate on so many, not on all")
     parser.add_argument("--jobs", type=int, default=1, help="models at a time")
     parser.add_argument("--json", action="store_true", help="every number as one object")
     options = parser.parse_args()
-    jobs = [(task, seed) for task in options.tasks for seed in range(options.seeds)]
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    jobs = [(task, seed) for task in options.tasks for seed in seeds]
     run = delayed(found_for)
     parts = Parallel(options.jobs)(run(*job, options) for job in jobs)
     found = [entry for part in parts for entry in part]
