@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,11 +95,25 @@ def test_every_section_answers_its_question(pages, programs, chip):
 @pytest.mark.parametrize("chip", CHIPS)
 def test_pictures_say_in_words_what_they_show(pages, chip):
     texts = [text for text, _ in pictures(pages[chip][1])]
-    assert len(texts) == 3
+    assert len(texts) == 4
     assert texts[0].startswith("Heat map of the weights")
     assert "nodes: input, if1" in texts[0] or "if1" in texts[0]
     assert "sample 2" in texts[1]
     assert "membranes of" in texts[2]
+    assert "how long the steps of sample 2 take" in texts[3]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_steps_that_take_longer_than_they_last_are_named(programs, late):
+    found = gather(programs["odin"], random_spikes(1), LABELS)
+    seconds = np.full((20, 5), 1e-4)
+    seconds[3, 2] = 2.5e-3 if late else 1e-4
+    found.result.real_time = replace(found.result.real_time, step_seconds=seconds)
+    html = page(found)
+    text = read(re.search(r'<section id="pace">.*?</section>', html, re.DOTALL).group())
+    assert ("step 3 of sample 2 0.0025 s 2.50" in text) == late
+    assert ("1 of 100 steps take longer than they last" in text) == late
+    assert ("None of 100 steps takes longer" in text) != late
 
 
 def test_the_same_program_gives_the_same_page(programs):

@@ -142,13 +142,22 @@ def _run(found: Evidence, spikes: Any, labels: Any) -> None:
         samples = len(wanted.prediction)
         raise UserError(f"there is no sample {found.sample}", f"there are {samples:,}, from 0 on")
     try:
-        result = program.run(spikes, record=("membrane", "losses"))
+        result = program.run(spikes, record=("membrane", "losses", *_ticks(program)))
     except UserError as error:  # not about the spikes: the model took them
         found.stopped = str(error)
         found.report.add(never_comes_to_rest.at(found.stopped, hint=error.hint))
         return
     found.result, found.reference = result, wanted
     found.report.extend(findings(program, [result], [wanted]))
+
+
+def _ticks(program: Program | System) -> tuple[str, ...]:
+    """Name what tells how long steps take, where the chip is run step by step."""
+    from nm_backends.assumptions import backend_of
+
+    if hasattr(program, "parts"):
+        return ()
+    return ("ticks",) if hasattr(backend_of(program), "open_session") else ()
 
 
 def _labels(wanted: Result, labels: Any) -> np.ndarray | None:

@@ -13,6 +13,7 @@ import numpy as np
 from nm_backends import html
 from nm_backends.html import escape
 from nm_backends.report.evidence import Evidence
+from nm_backends.report.pace import pace
 from nm_backends.report.pictures import picture
 
 if TYPE_CHECKING:
@@ -296,6 +297,7 @@ SECTIONS: Sequence[tuple[str, str, Section]] = (
     ("fit", "How close are the chip's numbers to the model's?", fit),
     ("spikes", "Where do chip and model differ?", spikes),
     ("losses", "What is lost, and where?", lost),
+    ("pace", "Does the chip keep up with its input?", pace),
     ("cost", "What does a sample cost, and how is that known?", cost),
     ("learning", "How did learning go?", learned),
     ("assumptions", "What does this rest on?", rests_on),
