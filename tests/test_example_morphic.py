@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mnist_files import mnist_like
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -29,3 +30,14 @@ def test_gestures_run_on_four_cores():
     found = said("morphic_gestures.py", "--samples", "30", "--epochs", "1")
     assert found["dropped"] == 0
     assert found["dynamic_uJ"] == pytest.approx(30e-6 * found["sops"])
+
+
+@pytest.mark.frameworks
+def test_digits_run_in_both_codes_also_from_files_of_ones_own(tmp_path):
+    mnist_like(tmp_path, train=60, test=8)
+    options = ("--mnist", str(tmp_path), "--seeds", "1", "--epochs", "1", "--samples", "60")
+    (found,) = said("morphic_digits_codes.py", *options)
+    assert found["rank"]["sops"] < found["rate"]["sops"]  # once per pixel, and the host stops
+    for code in found.values():
+        assert code["latency_ms"] > 0
+        assert code["energy_uJ"] > 30e-6 * code["sops"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from nm_backends.cores import usable_cores
 from nm_backends.eventcore.batch import check_offsets
 from nm_backends.eventcore.errors import LivelockError
 from nm_backends.eventcore.logs import BatchLog
@@ -200,8 +200,7 @@ def _books(samples: int, neurons: int, marks: int, saturations: bool) -> _Books:
 def _spread(work: object, samples: int, threads: int | None) -> list[list[np.ndarray]]:
     """Call ``work`` on ranges of samples, one per thread."""
     assert callable(work)
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    parts = max(1, min(threads or usable or 1, samples // 4))
+    parts = max(1, min(threads or usable_cores(), samples // 4))
     chunks = list(pairwise([samples * i // parts for i in range(parts + 1)]))
     if parts == 1:
         return [work(chunk) for chunk in chunks]

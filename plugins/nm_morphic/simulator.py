@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from nm_backends.cores import usable_cores
 from nm_backends.errors import UserError, did_you_mean
 from nm_backends.eventcore.errors import LivelockError
 from nm_backends.image import Image
@@ -205,8 +205,8 @@ class MorphicSimulator:
             Whether each event waits until the mesh is idle. Otherwise events that follow each other
             and go to different cores are sent together, so that the cores work at the same time.
         threads
-            Of this machine; by default all, if events that are sent together address many cores,
-            and one otherwise. Results do not depend on it.
+            Of this machine; by default all (`nm_backends.cores`), if events that are sent together
+            address many cores, and one otherwise. Results do not depend on it.
         max_served
             See `MAX_SERVED`.
 
@@ -220,7 +220,7 @@ class MorphicSimulator:
         first, stop, rows, groups = self._plan(events, wait)
         if threads is None:
             sweeps = int((stop - first).sum()) // max(groups.size - 1, 1)
-            threads = _processors() if sweeps >= self.share_from else 1
+            threads = usable_cores() if sweeps >= self.share_from else 1
         return self._run(first, stop, rows, groups, max_served, threads)
 
     def send_words(self, words: np.ndarray, max_served: int = MAX_SERVED) -> MeshLog:
@@ -265,14 +265,6 @@ class MorphicSimulator:
             )
         n = len(words)
         return first[:n], stop[:n], np.ascontiguousarray(words[:, 2]), begins[: groups + 1]
-
-
-def _processors() -> int:
-    """Return how many of this machine the process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
 
 
 def _check_field(field: str) -> None:
