@@ -10,11 +10,13 @@ from reference_models.morphic import MorphicReference
 
 import nm_backends as nmb
 from nm_backends.errors import UserError
+from nm_backends.export import read_events, read_export, read_learned
 from nm_backends.registry import get_backend
 from nm_backends.rules import CompileError
 from nm_morphic.assumptions import Assumptions
-from nm_morphic.image import images_of
+from nm_morphic.image import images_of, joined
 from nm_morphic.learning_options import MorphicLearning
+from nm_morphic.simulator import MorphicSimulator
 
 INPUTS, CLASSES, STEPS = 24, 3, 24
 SAID = nmb.Discretisation(dt=1e-3, reset="zero", spike_cmp=">=", if_gain="r", v0="zero")
@@ -211,3 +213,26 @@ def test_what_cannot_learn_is_refused():
     many = compiled(random_weights(0, (CLASSES, 1000)))
     with pytest.raises(UserError, match=r"the teacher needs 4 rows of core 0, 0 are free"):
         get_backend("morphic").learner(many, MorphicLearning())
+
+
+def test_a_lab_learns_what_the_program_learns(tmp_path):
+    options = FORGETS | {"p_up": 80, "p_down": 20}
+    program, (spikes, labels) = compiled(random_weights(0)), patterns(12, 1)
+    before = program.image.copy()
+    program.export(tmp_path / "build", spikes, labels, options)
+    assert not program.image.differences(before)
+    image = read_export(tmp_path / "build")
+    begun = image.memories["neuron"].copy()
+    for sample in read_events(tmp_path / "build"):
+        simulator = MorphicSimulator(images_of(image))
+        simulator.send_words(sample.words)
+        image = joined(simulator.images())
+        image.memories["neuron"] = begun.copy()
+    assert not image.differences(read_learned(tmp_path / "build"))
+    program.learn(spikes, labels, options=options, progress=False)
+    plastic = get_backend("morphic").learner(program, options).plastic
+    bits = [np.unpackbits(i.memories["synapse_row"], axis=1, bitorder="little")[plastic]
+            for i in (image, program.image, before)]  # fmt: skip
+    assert np.array_equal(bits[0], bits[1])
+    assert (bits[0] != bits[2]).any()
+    assert image.registers["LFSR_SEED_0"] == program.image.registers["LFSR_SEED_0"]

@@ -24,14 +24,20 @@ from nm_morphic.state import WORD
 from nm_morphic.teaching import rows_needed, teacher
 
 if TYPE_CHECKING:
+    from nm_backends.aer import Lesson
     from nm_backends.image import Image
     from nm_backends.program import Program
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "at_rest"]
 
 _AT_ONCE = 64  # samples between two calls of progress
 _AT_REST = ("membrane", "calcium", "leak_count", "calcium_up", "calcium_down")
 _FIELDS = ("thetamem", "ca_theta1", "ca_theta2", "ca_theta3", "ca_leak", "thr", "leak_str")
+
+
+def at_rest(simulator: MorphicSimulator) -> dict[str, np.ndarray]:
+    """Return a copy of the state in which each sample begins; synapses and draws go on."""
+    return {name: simulator.engine.cores[name].copy() for name in _AT_REST}
 
 
 @dataclass
@@ -74,8 +80,7 @@ class Trainer:
         self._plastic = plastic_synapses(self.program.image, layout, wiring.plastic, span)
         self._teacher = self._taught()
         self.layout = self._taught_layout()
-        if self.options.seed is not None:
-            self._seed(self.options.seed)
+        self._seeds = {} if self.options.seed is None else self._seeded(self.options.seed)
 
     @property
     def stored(self) -> range:
@@ -100,8 +105,13 @@ class Trainer:
             image.registers[f"PLASTIC_{core}"] = int(levels @ (1 << np.arange(levels.size)))
             image.registers[f"P_UP_{core}"] = options.p_up
             image.registers[f"P_DOWN_{core}"] = options.p_down
+        image.registers.update(self._seeds)
         self._teacher.program(image)
         return image
+
+    def simulator(self) -> MorphicSimulator:
+        """Return the chips as they are programmed for learning."""
+        return MorphicSimulator(images_of(self.image()), self.columns, self.assumptions)
 
     def counts(self, targets: Any, steps: int, batch: int) -> np.ndarray:
         """Return what the teacher says; see `nm_backends.teaching.taught_counts`."""
@@ -122,9 +132,8 @@ class Trainer:
         taught
             What `counts` returned.
         """
-        simulator = MorphicSimulator(images_of(self.image()), self.columns, self.assumptions)
-        simulator.engine.clear()
-        rest = {name: simulator.engine.cores[name].copy() for name in _AT_REST}
+        simulator = self.simulator()
+        rest = at_rest(simulator)
         batch = counts.shape[1]
         for first, last in pairwise([*range(0, batch, _AT_ONCE), batch]):
             both = np.concatenate([counts[:, first:last], taught[:, first:last]], axis=2)
@@ -152,8 +161,15 @@ class Trainer:
                 neuron = int(status[2]) * NEURONS + int(status[3])
                 raise LivelockError(done + sample, int(status[1]), neuron, MAX_SERVED)
 
+    def lesson(self, counts: np.ndarray, taught: np.ndarray) -> Lesson:
+        """Return what the chip is sent to learn from all samples once, and what comes of it."""
+        from nm_morphic.lessons import plan_lesson
+
+        return plan_lesson(self, counts, taught)
+
     def keep(self, learned: Image) -> None:
         """Take plastic synapses and random generators of ``learned`` into the program's image."""
+        self._seeds = {}
         mine, mask = self.program.image, np.packbits(self.plastic, axis=1, bitorder="little")
         old, new = mine.memories["synapse_row"], learned.memories["synapse_row"]
         mine.memories["synapse_row"] = old & ~mask | new & mask
@@ -181,11 +197,14 @@ class Trainer:
             if getattr(self.options, name) is not None:
                 self.options.whole(name, low, high)
 
-    def _seed(self, seed: int) -> None:
+    def _seeded(self, seed: int) -> dict[str, int]:
+        """Return where the generators begin, in the first pass; the program keeps its own."""
         period = (1 << self.assumptions.lfsr_bits) - 1
+        drawn = {}
         for core in range(len(self._plastic.levels)):
-            drawn = np.random.default_rng([seed, core]).integers(1, period, endpoint=True)
-            self.program.image.registers[f"LFSR_SEED_{core}"] = int(drawn)
+            random = np.random.default_rng([seed, core])
+            drawn[f"LFSR_SEED_{core}"] = int(random.integers(1, period, endpoint=True))
+        return drawn
 
     def _taught(self) -> Any:
         image, places, options = self.program.image, self._plastic.places, self.options
