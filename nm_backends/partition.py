@@ -12,6 +12,7 @@ installed (``pip install nm-backends[partition]``), neurons are cut in their ord
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -19,11 +20,30 @@ import scipy.sparse as sp
 
 from nm_backends.network import Network
 
-__all__ = ["all_alike", "cut", "have_metis", "levels", "spikes_sent"]
+__all__ = ["Level", "all_alike", "cut", "have_metis", "levels", "spikes_sent"]
 
 _LARGEST_WEIGHT = 1_000_000  # of an edge; METIS takes integers
 _SEED = 1
 Fits = Callable[[np.ndarray], bool]
+
+
+@dataclass(frozen=True)
+class Level:
+    """Populations whose chips run side by side.
+
+    Parameters
+    ----------
+    names
+        Those whose neurons are cut over chips.
+    summed
+        Those that do not spike and are on each of these chips; the host adds their membranes.
+    whole
+        Whether they are all on one chip, as is known to be possible.
+    """
+
+    names: list[str]
+    summed: tuple[str, ...] = ()
+    whole: bool = False
 
 
 def levels(network: Network) -> list[list[str]]:

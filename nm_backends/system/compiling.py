@@ -9,13 +9,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from nm_backends.errors import UserError
-from nm_backends.network import Network
-from nm_backends.partition import all_alike, cut, have_metis, levels
+from nm_backends.network import Network, Population
+from nm_backends.partition import Level, all_alike, cut, have_metis, levels
 from nm_backends.program import CompileOptions, Program
 from nm_backends.registry import rules_of
+from nm_backends.result import RawRun
 from nm_backends.rules import CompileError, Report
 from nm_backends.system import rules
-from nm_backends.system.pieces import fed, piece
+from nm_backends.system.pieces import fed, piece, source_of
 from nm_backends.system.program import Part, System
 from nm_backends.system.running import SystemRunner, loops
 
@@ -94,10 +95,11 @@ def _check_whole(network: Network, report: Report, backend: Any) -> None:
 def _float_spikes(network: Network, calibration: np.ndarray) -> dict[str, np.ndarray]:
     from nm_backends.lowering.reference import run_network
 
-    layers, _ = run_network(network.model, calibration)
+    layers, read = run_network(network.model, calibration)
     edges = np.cumsum([p.size for p in network.inputs])[:-1]
     inputs = np.split(calibration, edges, axis=2)
-    return {p.name: x for p, x in zip(network.inputs, inputs, strict=True)} | layers
+    given = {p.name: x for p, x in zip(network.inputs, inputs, strict=True)}
+    return given | layers | read
 
 
 def _chosen(
@@ -108,7 +110,7 @@ def _chosen(
     chips: Chips,
 ) -> list[_Chosen]:
     """Cut level by level; where chips are left over, the fullest levels get more."""
-    stages = [_Stage(network, names, backend, sent) for names in levels(network)]
+    stages = [_Stage(network, level, backend, sent) for level in _levels(network, report, backend)]
     labels = [stage.cut(report) for stage in stages]
     blind = [s for s, n in zip(stages, labels, strict=True) if n.any() and not all_alike(s.sources)]
     if blind and not have_metis():
@@ -139,18 +141,27 @@ def _chosen(
     ]
 
 
+def _levels(network: Network, report: Report, backend: Any) -> list[Level]:
+    if not hasattr(backend, "levels"):
+        return [Level(names) for names in levels(network)]
+    found: list[Level] = backend.levels(network, backend.check_part, report)
+    if not report.ok:
+        raise CompileError(report)
+    return found
+
+
 class _Stage:
     """The neurons of one level, numbered through."""
 
     def __init__(
-        self, network: Network, names: list[str], backend: Any, sent: dict[str, np.ndarray] | None
+        self, network: Network, level: Level, backend: Any, sent: dict[str, np.ndarray] | None
     ) -> None:
-        self.network, self.names, self.backend = network, names, backend
-        sizes = [network.populations[name].size for name in names]
+        self.network, self.level, self.names, self.backend = network, level, level.names, backend
+        sizes = [network.populations[name].size for name in self.names]
         self.first = np.concatenate([[0], np.cumsum(sizes)])
         self.size = int(self.first[-1])
         whole = self.piece(np.arange(self.size))
-        self.sources, self.activity = _reach(whole, network, sent)
+        self.sources, self.activity = _reach(whole, self.names, network, sent)
 
     def neurons(self, index: np.ndarray) -> dict[str, np.ndarray]:
         """Return neurons of this level by population."""
@@ -159,10 +170,11 @@ class _Stage:
             mine = index[(index >= a) & (index < b)] - a
             if mine.size:
                 found[name] = mine
-        return found
+        added = {n: np.arange(self.network.populations[n].size) for n in self.level.summed}
+        return found | added
 
     def piece(self, index: np.ndarray) -> Network:
-        return piece(self.network, self.neurons(index))
+        return piece(self.network, self.neurons(index), hasattr(self.backend, "levels"))
 
     def problems(self, index: np.ndarray) -> list[Any]:
         """Return what keeps neurons from one chip."""
@@ -170,13 +182,15 @@ class _Stage:
 
     def cut(self, report: Report, least: int = 1, largest: int | None = None) -> np.ndarray:
         """Return the chip of each neuron, as few as possible; zeros and errors where none will."""
+        if self.level.whole:
+            return np.zeros(self.size, np.int64)
         least = max(least, -(-self.size // self.backend.spec.neurons))
         label = cut(self.sources, self.activity, lambda n: not self.problems(n), least, largest)
         if label is not None:
             return label
         for n in range(self.size):
             if problems := self.problems(np.array([n])):
-                (name,) = self.neurons(np.array([n]))
+                name = next(iter(self.neurons(np.array([n]))))
                 report.add(rules.neuron_too_large.at("a single neuron does not fit", node=name))
                 report.extend(problems)
                 break
@@ -201,22 +215,24 @@ def _spread(stages: list[_Stage], labels: list[np.ndarray], chips: int) -> list[
 
 
 def _reach(
-    whole: Network, network: Network, sent: dict[str, np.ndarray] | None
+    whole: Network, names: list[str], network: Network, sent: dict[str, np.ndarray] | None
 ) -> tuple[sp.csr_array, np.ndarray]:
     """Return which source of a level reaches which of its neurons, and how often it spikes."""
-    names = [p.name for p in whole.neurons]
-    first = dict(zip(names, np.cumsum([0, *(p.size for p in whole.neurons)]), strict=False))
+    ends = np.cumsum([0, *(whole.populations[name].size for name in names)])
+    first = dict(zip(names, ends, strict=False))
     base, total = {}, 0
     for p in whole.inputs:
         base[p.name], total = total, total + p.size
     rows, columns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for projection in whole.projections:
+        if projection.pre not in base or projection.post not in first:
+            continue
         matrix = projection.weights.tocoo()
         there = matrix.data != 0
         rows.append(matrix.row[there] + base[projection.pre])
         columns.append(matrix.col[there] + first[projection.post])
     at = np.concatenate(rows), np.concatenate(columns)
-    size = (total, sum(p.size for p in whole.neurons))
+    size = (total, int(ends[-1]))
     sources = sp.csr_array((np.ones(at[0].size), at), shape=size)
     if sent is None:
         return sources, np.ones(total)
@@ -232,7 +248,7 @@ def _part(
     options: CompileOptions,
     sent: dict[str, np.ndarray] | None,
 ) -> Part:
-    part = piece(network, chosen.neurons)
+    part = piece(network, chosen.neurons, hasattr(backend, "levels"))
     counts = None if sent is None else fed(part, network, sent)
     counts = counts if counts is not None and counts.any() else None
     made = backend.map_part(part, options, counts)
@@ -263,28 +279,42 @@ def _describe(
     system: System, calibration: np.ndarray | None, sent: dict[str, np.ndarray] | None
 ) -> None:
     """Say what the system is, and what the calibration spikes showed."""
-    late = [p.name for p in system.network.projections if p.delay and p.pre in _neurons(system)]
+    late = [p.name for p in system.network.projections if p.delay and p.pre in _kept(system)]
     message = f"{len(system.parts)} parts; the host carries the spikes between them"
     system.metadata = {"chips": system.chips, "parts": len(system.parts)}
     if calibration is not None and sent is not None:
-        from nm_backends.agreement import agreement, readout_agreement
-
         raw = SystemRunner(system).execute(system, calibration, (), None)
-        shown = system.network.output.name
-        fired, wanted = raw.layers[shown], sent[shown]
+        measured, said = _measured(raw, sent, system.network.output)
         links = {n: v for n, v in raw.counters.items() if n.startswith("link:")}
         carried = sum(int(v.sum()) for n, v in links.items() if not n.startswith("link:in"))
-        system.metadata |= {
-            "spike_agreement": float(agreement(fired, wanted)),
-            "readout_agreement": float(readout_agreement(fired, wanted)),
-            "carried_spikes_per_sample": carried / max(1, calibration.shape[1]),
-        }
-        message += f" ({system.metadata['carried_spikes_per_sample']:.1f} per sample)"
-        message += f"; spikes of {shown} agree with the model by {agreement(fired, wanted):.1%}"
+        each = carried / max(1, calibration.shape[1])
+        system.metadata |= {**measured, "carried_spikes_per_sample": each}
+        message += f" ({each:.1f} per sample); {said}"
     if late:
         message += f"; one step later, as in the model: {', '.join(late)}"
     system.report.add(rules.carried_by_host.at(message))
 
 
-def _neurons(system: System) -> set[str]:
-    return {p.name for p in system.network.neurons}
+def _measured(
+    raw: RawRun, wanted: dict[str, np.ndarray], shown: Population
+) -> tuple[dict[str, object], str]:
+    """Return how well the output agrees with the model, as numbers and in words."""
+    from nm_backends.agreement import agreement, readout_agreement
+
+    if shown.spiking:
+        fired, due = raw.layers[shown.name], wanted[shown.name]
+        same = float(agreement(fired, due))
+        said = f"spikes of {shown.name} agree with the model by {same:.1%}"
+        whole = float(readout_agreement(fired, due))
+        return {"spike_agreement": same, "readout_agreement": whole}, said
+    last, due = raw.potentials[shown.name][-1:], wanted[shown.name][-1:]
+    whole = float((last.argmax(axis=2) == due.argmax(axis=2)).mean()) if last.size else 1.0
+    said = f"the largest membrane of {shown.name} is the model's in {whole:.1%} of the samples"
+    return {"readout_agreement": whole}, said
+
+
+def _kept(system: System) -> set[str]:
+    """Return the populations whose spikes the host keeps for a step."""
+    names = {p.name for part in system.parts for p in part.program.network.inputs}
+    found = (source_of(name, system.network) for name in names)
+    return {name for name, late in found if late}

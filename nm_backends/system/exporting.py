@@ -141,7 +141,10 @@ def _routes(system: System) -> Iterator[tuple[int, int, int, str, int, int]]:
 def _listening(system: System, chip: int) -> dict[tuple[str, int], list[tuple[str, int]]]:
     """Return by source neuron the inputs of a chip that it drives."""
     found: dict[tuple[str, int], list[tuple[str, int]]] = {}
-    for projection in system.parts[chip].program.network.projections:
+    part = system.parts[chip]
+    for projection in part.program.network.projections:
+        if projection.pre in part.neurons:
+            continue
         name, late = source_of(projection.pre, system.network)
         pointers = projection.weights.indptr
         for neuron in (pointers[1:] > pointers[:-1]).nonzero()[0].tolist():

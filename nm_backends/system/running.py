@@ -47,6 +47,7 @@ class SystemRunner:
         Of chips that hear each other, and so are run step by step, losses by neuron are not known.
         """
         sent = _split_inputs(system, spikes)
+        potentials: dict[str, np.ndarray] = {}
         membranes: dict[str, np.ndarray] = {}
         losses: dict[str, dict[str, np.ndarray]] = {}
         counters: list[dict[str, np.ndarray]] = [{} for _ in system.parts]
@@ -59,16 +60,19 @@ class SystemRunner:
             given = fed(part.program.network, system.network, sent)
             raw = self.backend.execute(part.program, given, record, threads, **how)
             for name, index in part.neurons.items():
-                _put(sent, system, name, index, raw.layers[name])
+                if name in raw.potentials:
+                    _add(potentials, system, name, index, raw.potentials[name])
+                else:
+                    _put(sent, system, name, index, raw.layers[name])
                 if name in raw.membranes:
                     _put(membranes, system, name, index, raw.membranes[name])
                 for kind in (kind for kind, nodes in raw.losses.items() if name in nodes):
                     empty = np.zeros(_size(system, name), np.int64)
                     whole = losses.setdefault(kind, {}).setdefault(name, empty)
-                    whole[index] = raw.losses[kind][name]
+                    whole[index] += raw.losses[kind][name]
             counters[group[0]] = raw.counters
-        layers = {p.name: sent[p.name] for p in system.network.neurons}
-        return RawRun(layers, membranes, self._totals(counters, sent), losses=losses)
+        layers = {p.name: sent[p.name] for p in system.network.neurons if p.spiking}
+        return RawRun(layers, membranes, self._totals(counters, sent), potentials, losses=losses)
 
     def estimate(self, counters: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Return energy and latency of the chips; what the host takes is not known."""
@@ -173,6 +177,8 @@ def _heard(part: Part, system: System) -> dict[str, np.ndarray]:
     """Return which neurons of which populations a part listens to."""
     found: dict[str, np.ndarray] = {}
     for projection in part.program.network.projections:
+        if projection.pre in part.neurons:
+            continue
         name, _ = source_of(projection.pre, system.network)
         there = np.diff(projection.weights.indptr) > 0
         found[name] = found[name] | there if name in found else there
@@ -273,3 +279,10 @@ def _put(
 ) -> None:
     """Write what a piece of a population did, ``[time, batch, piece]``, where it belongs."""
     _room(store, system, name, len(values), values)[:, :, index] = values
+
+
+def _add(
+    store: dict[str, np.ndarray], system: System, name: str, index: np.ndarray, values: np.ndarray
+) -> None:
+    """Add membranes, of which several chips may have a share, as `_put` writes spikes."""
+    _room(store, system, name, len(values), values)[:, :, index] += values

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from nm_backends.chip import Transaction
     from nm_backends.image import Image
     from nm_backends.network import Network
+    from nm_backends.partition import Level
     from nm_backends.program import CompileOptions, Program
     from nm_backends.program import Mapping as ChipMapping
     from nm_backends.readback import Realised
     from nm_backends.result import RawRun
-    from nm_backends.rules import Report
+    from nm_backends.rules import Diagnostic, Report
     from nm_backends.trace import TraceVerdict
+    from nm_reckon.parts import Check
     from nm_reckon.session import ReckonSession
     from nm_reckon.training import Trainer
 
@@ -40,6 +42,34 @@ class ReckonBackend:
         from nm_reckon.mapping import map_network
 
         return map_network(network, options, calibration)
+
+    @property
+    def lifted(self) -> frozenset[str]:
+        """Codes of the rules that do not hold where a network is cut over several chips."""
+        from nm_reckon.parts import LIFTED
+        from nm_reckon.rules import BY_NAME
+
+        return frozenset(BY_NAME[name].code for name in LIFTED)
+
+    def levels(self, network: Network, check: Check, report: Report) -> list[Level]:
+        """Return which populations share chips, in an order of evaluation."""
+        from nm_reckon.parts import levels
+
+        return levels(network, check, report)
+
+    def check_part(self, network: Network) -> list[Diagnostic]:
+        """Say what keeps a part of a cut network from one chip."""
+        from nm_reckon.parts import check_part
+
+        return list(check_part(network))
+
+    def map_part(
+        self, network: Network, options: CompileOptions, calibration: np.ndarray | None
+    ) -> ChipMapping:
+        """Map a part: the host sees spikes of neurons that others listen to, or membranes."""
+        from nm_reckon.parts import map_part
+
+        return map_part(network, options, calibration)
 
     drivings = ("idle", "continuous")
 

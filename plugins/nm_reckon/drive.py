@@ -10,12 +10,14 @@ import numpy as np
 from nm_reckon.sample import Sample
 from nm_reckon.schedule import BIAS, MOST_TICKS, START, Schedule
 from nm_reckon.spec import INPUTS, NEURONS, OUTPUTS
+from nm_reckon.watching import MOST, watched_in
 
 __all__ = ["Drive", "layout_of", "layout_problems"]
 
 _SHAPES = {
     "event_shift": "i", "event_channel": "i", "address": "i", "lag": "i", "probe": "i",
     "ticks_per_step": "i", "deepest": "i", "vote_steps": "i", "scale": "f", "out_scale": "f",
+    "watched": "i",
 }  # fmt: skip
 _LATEST = 1 << 20  # tick of an event, after that of its step
 _DEEPEST = 1 << 12  # ticks; a lag takes a neuron at least, or a population
@@ -23,7 +25,7 @@ _DEEPEST = 1 << 12  # ticks; a lag takes a neuron at least, or a population
 
 def layout_of(
     plan: Schedule, place: np.ndarray, names: Sequence[str], scales: tuple[np.ndarray, np.ndarray],
-    probe: np.ndarray, vote_steps: int,
+    probe: np.ndarray, vote_steps: int, watched: np.ndarray,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Return the plain arrays that say how spikes go in and come out.
 
@@ -35,6 +37,9 @@ def layout_of(
         Of every population (neurons and outputs) in evaluation order.
     ``probe``
         Neurons of the network whose spikes outputs 0, 1... count; none where membranes are read.
+    ``watched``
+        Neurons of the network whose spikes are told from the outputs, eight from each (see
+        `nm_reckon.watching`); only there if there are any.
     ``ticks_per_step``, ``deepest``, ``vote_steps``
         One number each; votes are counted in the last steps (0: in all).
     ``scale``, ``out_scale``
@@ -48,11 +53,11 @@ def layout_of(
         "lag": np.array([plan.lag[name] for name in names], np.int64),
         "probe": probe.astype(np.int64),
         "ticks_per_step": np.array([plan.ticks_per_step], np.int64),
-        "deepest": np.array([plan.deepest + bool(probe.size)], np.int64),
+        "deepest": np.array([plan.deepest + bool(probe.size or watched.size)], np.int64),
         "vote_steps": np.array([vote_steps], np.int64),
         "scale": scales[0],
         "out_scale": scales[1],
-    }
+    } | ({"watched": watched.astype(np.int64)} if watched.size else {})
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +156,7 @@ def layout_problems(
     layout: dict[str, np.ndarray], channels: int, neurons: int, outputs: int, populations: int
 ) -> list[str]:
     """Name everything in a layout from a file that would lead the kernels astray."""
+    layout = {"watched": watched_in(layout), **layout}
     missing = sorted(set(_SHAPES) - set(layout))
     if missing:
         return [f"{name}: missing" for name in missing]
@@ -162,7 +168,7 @@ def layout_problems(
         "event_shift": (0, _LATEST), "event_channel": (START, channels),
         "address": (0, NEURONS), "lag": (0, _DEEPEST), "probe": (0, neurons),
         "ticks_per_step": (1, MOST_TICKS + 1), "deepest": (0, _DEEPEST),
-        "vote_steps": (0, 1 << 31),
+        "vote_steps": (0, 1 << 31), "watched": (0, neurons),
     }  # fmt: skip
     found = [
         f"{name}: out of range"
@@ -176,6 +182,9 @@ def layout_problems(
     found += [f"{name}: expected {n}" for name, n in sizes.items() if layout[name].size != n]
     if layout["event_channel"].size > INPUTS or layout["probe"].size > OUTPUTS:
         found.append("event_channel, probe: more than the chip has")
+    watched = layout["watched"]
+    if watched.size > MOST or (watched.size and (outputs or layout["probe"].size)):
+        found.append("watched: more than the outputs can show")
     address = layout["address"]
     if address.size < neurons or np.unique(address).size != address.size:
         found.append(f"address: expected {neurons} different places")

@@ -15,6 +15,7 @@ from nm_backends.result import RawRun
 from nm_reckon.drive import Drive
 from nm_reckon.reading import Reading, counted, decided, split
 from nm_reckon.spec import NEURON_FIELDS, NEURONS, OUTPUTS
+from nm_reckon.watching import spikes_in, watched_in
 
 if TYPE_CHECKING:
     from nm_backends.program import Program
@@ -137,12 +138,15 @@ def _run_part(
     steps, batch, _ = spikes.shape
     reading = Reading.of(drive.layout, network)
     when, shown, address = reading.lag, reading.shown, reading.address
-    at = drive.at(steps, 0)[:, None]
+    at, watched = drive.at(steps, 0)[:, None], watched_in(drive.layout)
     fired = np.zeros((steps, batch, when.size), np.uint8)
     potentials = np.zeros((steps, batch, shown.size))
     membranes = np.zeros((steps, batch, when.size), np.int64) if "membrane" in record else None
     for s, log in enumerate(logs):
         fired[:, s] = log.spikes[at + when + 1, address]
+        if watched.size:
+            told = spikes_in(log.out_data.reshape(len(log.spikes) - 1, -1), watched.size)
+            fired[:, s, watched] = told[at + when[watched] + 1, np.arange(watched.size)]
         potentials[:, s] = log.oneur_ready[at + shown, np.arange(shown.size)]
         if membranes is not None:
             membranes[:, s] = _membranes(log.mem_ready)[at + when, address]

@@ -18,6 +18,7 @@ from nm_reckon.requests import asking
 from nm_reckon.sample import Sample, SampleLog
 from nm_reckon.schedule import BIAS, START
 from nm_reckon.spec import SPEC
+from nm_reckon.watching import EACH, watched_in
 
 if TYPE_CHECKING:
     from nm_backends.image import Image
@@ -91,7 +92,7 @@ def _inputs(program: Program) -> Iterator[InputEvents]:
 
 
 def _outputs(program: Program) -> Iterator[OutputEvent]:
-    """Say whose membrane, or whose spikes, each output is."""
+    """Say whose membrane, or whose spikes, each output is; of watched neurons, each bit."""
     for output, (node, neuron) in enumerate(_shown(program)):
         yield OutputEvent(output, node, neuron)
 
@@ -102,7 +103,8 @@ def _shown(program: Program) -> list[tuple[str, int]]:
     if read:
         return read
     fire = [(p.name, n) for p in network.neurons for n in range(p.size)]
-    return [fire[n] for n in program.layout["probe"].tolist()]
+    seen = watched_in(program.layout) if "watched" in program.layout else program.layout["probe"]
+    return [fire[n] for n in seen.tolist()]
 
 
 def _sent(sample: Sample, image: Image) -> SampleEvents:
@@ -149,7 +151,9 @@ def _rows(
     if image.registers["SPI_SEND_LABEL_ONLY"]:
         meanings = ["label"]
     else:
-        shown = [f"{node}[{neuron}]" for node, neuron in _shown(program)] or ["output"]
+        each = EACH if watched_in(program.layout).size else 1
+        names = [f"{node}[{neuron}]" for node, neuron in _shown(program)] or ["output"]
+        shown = [" ".join(names[i : i + each]) for i in range(0, len(names), each)]
         meanings = [f"{name} {half}" for name in shown for half in ("low", "high")]
     pairs = zip(log.out_tick.tolist(), log.out_data.tolist(), strict=True)
     for i, (tick, byte) in enumerate(pairs):

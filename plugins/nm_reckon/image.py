@@ -15,22 +15,27 @@ from nm_reckon.spec import (
     RESET_SEEDS,
     SPEC,
 )
+from nm_reckon.watching import WATCHING, outputs_for, watch_weights
 
 __all__ = [
-    "input_weights", "neuron_words", "output_weights", "pack_integers", "recurrent_weights",
-    "sizes", "store_weights",
+    "NOBODY", "input_weights", "neuron_words", "output_weights", "pack_integers",
+    "recurrent_weights", "sizes", "store_weights",
 ]  # fmt: skip
 
+NOBODY = np.zeros(0, np.int64)
 _NEVER = SPEC.threshold.maximum
 
 
-def pack_integers(integers: Integers, probes: np.ndarray, label_only: bool) -> Image:
+def pack_integers(
+    integers: Integers, probes: np.ndarray, label_only: bool, watched: np.ndarray = NOBODY
+) -> Image:
     """Return the image of a network for inference.
 
     Parameters
     ----------
-    probes
-        Neurons whose spikes the outputs count, one each, where no membrane is read.
+    probes, watched
+        Neurons whose spikes the outputs count, one each, or watch (`watching`), where no membrane
+        is read.
     label_only
         Whether the chip sends its label at the end of a sample, rather than its output membranes
         in every tick.
@@ -47,22 +52,25 @@ def pack_integers(integers: Integers, probes: np.ndarray, label_only: bool) -> I
         "SPI_SEND_PER_TIMESTEP": int(not label_only),
         "SPI_SEND_LABEL_ONLY": int(label_only),
     }
+    registers |= WATCHING if watched.size else {}
     words, most_significant = neuron_words(integers)
     image = Image(
         {m.name: np.zeros((m.words, m.width // 8), np.uint8) for m in SPEC.memories},
         {**registers, "SPI_ALPHA_CONF": most_significant},
     )
     image.memories["neuron"] = words
-    store_weights(image, integers, probes)
+    store_weights(image, integers, probes, watched)
     return image
 
 
-def store_weights(image: Image, integers: Integers, probes: np.ndarray) -> None:
+def store_weights(
+    image: Image, integers: Integers, probes: np.ndarray, watched: np.ndarray = NOBODY
+) -> None:
     """Put weights, and the sizes of the network, into an image; what it does not use stays.
 
     Parameters
     ----------
-    probes
+    probes, watched
         As for `pack_integers`.
     """
     place, memories = integers.place, image.memories
@@ -73,15 +81,20 @@ def store_weights(image: Image, integers: Integers, probes: np.ndarray) -> None:
     w_rec[np.ix_(place, place)] = integers.w_rec
     w_out[np.ix_(place, np.arange(integers.w_out.shape[1]))] = integers.w_out
     w_out[place[probes], np.arange(probes.size)] = 1
-    inputs, neurons, outputs = sizes(integers, probes.size)
+    shown = outputs_for(watched.size)
+    w_out[np.ix_(place[watched], np.arange(shown))] = watch_weights(watched.size)
+    inputs, neurons, outputs = sizes(integers, max(probes.size, shown))
     image.registers.update(
         SPI_NUM_INP_NEUR=inputs - 1, SPI_NUM_REC_NEUR=neurons - 1, SPI_NUM_OUT_NEUR=outputs - 1
     )
 
 
-def sizes(integers: Integers, probes: int = 0) -> tuple[int, int, int]:
-    """Return inputs, neurons and outputs to be programmed: whole words, so that all are stepped."""
-    outputs = max(1, integers.w_out.shape[1], probes)
+def sizes(integers: Integers, shown: int = 0) -> tuple[int, int, int]:
+    """Return inputs, neurons and outputs to be programmed: whole words, so that all are stepped.
+
+    ``shown`` outputs show spikes.
+    """
+    outputs = max(1, integers.w_out.shape[1], shown)
     used = max(int(integers.place.max(initial=-1)) + 1, outputs, 2)
     inputs = max(len(integers.w_in), 2)
     return inputs + inputs % 2, used + used % 2, outputs

@@ -15,7 +15,7 @@ from nm_backends.rules import Report
 from nm_reckon.choose import rounded_too, ways
 from nm_reckon.drive import layout_of
 from nm_reckon.execute import Outcome
-from nm_reckon.image import pack_integers, sizes
+from nm_reckon.image import NOBODY, pack_integers, sizes
 from nm_reckon.learning_findings import learning_schedule
 from nm_reckon.learning_scale import learning_integers
 from nm_reckon.measured import findings
@@ -24,8 +24,9 @@ from nm_reckon.scaling import Integers, Peaks, places
 from nm_reckon.spec import ALPHA_ONE, INPUTS, KAPPA_ONE, NEURONS, OUTPUTS, SPEC
 from nm_reckon.topology import Topology, topology
 from nm_reckon.trials import Target
+from nm_reckon.watching import outputs_for, watched_in
 
-__all__ = ["fit_of", "map_network", "probed", "resources_of"]
+__all__ = ["fit_of", "map_network", "probed", "resources_of", "seen_outside", "shown_outputs"]
 
 _CALIBRATION_SPIKES = 2_000_000  # input counts looked at; more samples are left out
 _PLAIN = 2  # ways that are tried with weights rounded one by one, too
@@ -42,7 +43,7 @@ class _Made:
 
 
 def map_network(
-    network: Network, options: CompileOptions, calibration: np.ndarray | None
+    network: Network, options: CompileOptions, calibration: np.ndarray | None, part: bool = False
 ) -> Mapping:
     """Map a network that the chip's rules accept.
 
@@ -50,6 +51,9 @@ def map_network(
     ----------
     calibration
         Input counts uint8 ``[time, batch, channels]``, or None.
+    part
+        Whether it is a part of a larger one: then the host sees all its outputs, spikes or
+        membranes, in every tick.
     """
     wired = topology(network, learning_schedule(network, options.learn))
     where = places(wired)
@@ -60,7 +64,7 @@ def map_network(
         if options.learn
         else _promising(network, wired, where, peaks, target)
     )
-    tried = [_make(network, wired, integers, options) for integers in promising]
+    tried = [_make(network, wired, integers, options, part) for integers in promising]
     done, made = (None, tried[0]) if target is None else _best(network, wired, target, tried)
     report = Report(SPEC.name, network.source)
     report.extend(findings(network, wired, made.integers, target, done, bool(options.learn)))
@@ -109,17 +113,26 @@ def _some(calibration: np.ndarray) -> np.ndarray:
     return calibration[:, : max(1, _CALIBRATION_SPIKES // per_sample)]
 
 
-def _make(network: Network, wired: Topology, integers: Integers, options: CompileOptions) -> _Made:
-    probe = probed(network)
+def seen_outside(network: Network) -> np.ndarray:
+    """Return the neurons of a part whose spikes the host must see."""
+    fire = [p for p in network.neurons if p.spiking]
+    seen = [np.full(p.size, p.name in network.outputs.values()) for p in fire]
+    return np.flatnonzero(np.concatenate([np.zeros(0, bool), *seen]))
+
+
+def _make(
+    network: Network, wired: Topology, integers: Integers, options: CompileOptions, part: bool
+) -> _Made:
+    probe, watched = (NOBODY, seen_outside(network)) if part else (probed(network), NOBODY)
     votes = options.vote_steps
     if votes is None:
         votes = 1 if probe.size else 0
     layout = layout_of(
         wired.schedule, integers.place, [p.name for p in network.neurons],
-        (integers.scale, integers.out_scale), probe, votes,
+        (integers.scale, integers.out_scale), probe, votes, watched,
     )  # fmt: skip
-    label_only = not network.output.spiking and network.output.size > 1
-    return _Made(integers, pack_integers(integers, probe, label_only), layout)
+    label_only = not part and not network.output.spiking and network.output.size > 1
+    return _Made(integers, pack_integers(integers, probe, label_only, watched), layout)
 
 
 def _best(
@@ -135,6 +148,11 @@ def _best(
     return runs[best], tried[best]
 
 
+def shown_outputs(layout: dict[str, np.ndarray]) -> int:
+    """Return how many outputs show spikes."""
+    return int(max(layout["probe"].size, outputs_for(watched_in(layout).size)))
+
+
 def resources_of(
     wired: Topology, integers: Integers, layout: dict[str, np.ndarray]
 ) -> list[Resource]:
@@ -146,7 +164,7 @@ def resources_of(
     found = [
         Resource("inputs", len(integers.w_in), INPUTS),
         Resource("neurons", neurons + neurons % 2, NEURONS),
-        Resource("outputs", max(wired.outputs, layout["probe"].size), OUTPUTS),
+        Resource("outputs", max(wired.outputs, shown_outputs(layout)), OUTPUTS),
         Resource("synapses", synapses, SPEC.synapses),
     ]
     if wired.schedule.relays:
@@ -199,7 +217,7 @@ def _metadata(
 ) -> dict[str, object]:
     """Say what was chosen, and what was measured."""
     integers = made.integers
-    inputs, neurons, outputs = sizes(integers, made.layout["probe"].size)
+    inputs, neurons, outputs = sizes(integers, shown_outputs(made.layout))
     said: dict[str, object] = {
         "network": f"{inputs}-{neurons}-{outputs}",
         "ticks_per_step": wired.schedule.ticks_per_step,

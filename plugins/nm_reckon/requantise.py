@@ -19,11 +19,12 @@ from nm_reckon.image import (
     sizes,
     store_weights,
 )  # fmt: skip
-from nm_reckon.mapping import fit_of, resources_of
+from nm_reckon.mapping import fit_of, resources_of, shown_outputs
 from nm_reckon.scaling import Integers, Shifts, set_relays
 from nm_reckon.schedule import schedule
 from nm_reckon.spec import ALPHA_LEAST, ALPHA_ONE, INPUTS, NEURON_FIELDS, NEURONS, SPEC
 from nm_reckon.topology import Topology, topology
+from nm_reckon.watching import watched_in
 
 if TYPE_CHECKING:
     from nm_backends.image import Image
@@ -56,13 +57,14 @@ def requantise(program: Program, network: Network) -> Program:
     image = program.image.copy()
     if new.schedule != old.schedule:
         _make_room(image, integers, new.neurons)
-    probe = program.layout["probe"]
-    store_weights(image, integers, probe)
+    probe, watched = program.layout["probe"], watched_in(program.layout)
+    store_weights(image, integers, probe, watched)
     names, votes = [p.name for p in network.neurons], int(program.layout["vote_steps"][0])
     layout = layout_of(
-        new.schedule, integers.place, names, (integers.scale, integers.out_scale), probe, votes
-    )
-    inputs, neurons, outputs = sizes(integers, probe.size)
+        new.schedule, integers.place, names, (integers.scale, integers.out_scale), probe, votes,
+        watched,
+    )  # fmt: skip
+    inputs, neurons, outputs = sizes(integers, shown_outputs(layout))
     said = {name: value for name, value in program.metadata.items() if name not in _MEASURED}
     said |= {"network": f"{inputs}-{neurons}-{outputs}", "lags": dict(new.schedule.lag)}
     return replace(

@@ -33,6 +33,7 @@ from nm_reckon.cost_rules import (
     unseen_spikes,
 )
 from nm_reckon.learning_rules import LEARNING
+from nm_reckon.part_rules import PARTS
 from nm_reckon.setup_rules import SETUP
 
 if TYPE_CHECKING:
@@ -344,7 +345,7 @@ FINDINGS: tuple[tuple[Severity, Finding], ...] = (
     ("warning", not_calibrated),
     ("info", fires_at_threshold),
 )
-_REPORTED: tuple[tuple[Severity, Callable[..., Any]], ...] = (*SETUP, *LEARNING)
+_REPORTED: tuple[tuple[Severity, Callable[..., Any]], ...] = (*SETUP, *LEARNING, *PARTS)
 BY_NAME = bind("RECKON", FINDINGS)
 BY_NAME |= {
     finding.__name__: bare_rule(f"RECKON{number:03d}", severity, finding)
