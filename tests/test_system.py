@@ -297,7 +297,8 @@ def test_one_chip_in_turn_is_the_same_and_says_what_programming_costs():
 def test_what_cannot_be_is_refused_with_its_rule():
     wide = layers(300, 300, 12, mean=0.02, spread=0.1)
     for net, name, chips, code in (
-        (wide, "reckon", "auto", "NMB060"),
+        (wide, "spoon", "auto", "NMB060"),
+        (wide, "reckon", "auto", "NMB063"),
         (wide, "odin", 2, "NMB061"),
         (replace(wide, outputs={"output": "in"}), "odin", "auto", "ODIN011"),
     ):

@@ -14,12 +14,9 @@ __all__ = ["RULES"]
 def no_systems() -> Any:
     """The chip cannot be one of several.
 
-    To carry spikes from chip to chip, the host must see the spikes of all neurons, and the chip's
-    plugin must say how parts of a network are mapped (``check_part`` and ``map_part``). From ReckOn
-    come labels, and in learning what its outputs ask for, but no spikes of neurons: those on one
-    chip cannot reach those on another, a neuron has at most 256 inputs, and labels of two chips
-    cannot be compared with each other. So neither neurons nor outputs can be cut. SPOON computes a
-    sample as a whole. Use a smaller network, or another chip.
+    To carry spikes from chip to chip, the host must see the spikes of all neurons that others
+    listen to, and the chip's plugin must say how parts of a network are mapped (``check_part`` and
+    ``map_part``). SPOON computes a sample as a whole. Use a smaller network, or another chip.
     """
 
 

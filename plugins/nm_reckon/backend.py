@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nm_backends.rules import Diagnostic, Report
     from nm_backends.trace import TraceVerdict
     from nm_reckon.parts import Check
-@@
+    from nm_reckon.session import ReckonSession
     from nm_reckon.training import Trainer
 
 __all__ = ["BACKEND", "ReckonBackend"]

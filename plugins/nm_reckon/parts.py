@@ -95,7 +95,7 @@ def map_part(network: Network, options: CompileOptions, calibration: np.ndarray 
         made.report.add(
             BY_NAME["watched_neurons"].at(
                 f"{watched} neurons are watched by {outputs_for(watched)} outputs: a spike is "
-                f"known {last} ticks after the input of its step, and acts elsewhere in the next one",
+                f"known {last} ticks after the input of its step and acts elsewhere in the next",
                 node=network.output.name,
                 found=f"{last + 1} ticks",
                 limit=f"{EACH} neurons per output",
