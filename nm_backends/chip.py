@@ -186,6 +186,9 @@ class Backend(Protocol):
         For networks on several chips (`nm_backends.system`): what keeps a part from one chip; its
         mapping, as `map` does it; and the codes of rules that do not hold for a network that may be
         cut. All sources of a part are inputs, and the host sees the spikes of all its neurons.
+    ``levels(network, check, report) -> list[Level]``
+        For chips on which neurons of a part may drive each other: which populations share chips
+        (`nm_backends.partition.Level`). The host then sees the outputs of a part only.
     ``requantise(program, network) -> Program``
         The program with the weights and biases of a network that is otherwise its own, quickly, and
         the same image where nothing changed (`nm_backends.requantise`).

@@ -69,7 +69,7 @@ def same(found, wanted):
     readout=st.booleans(),
     loop=st.booleans(),
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_any_cut_is_exact(seed, first, room, readout, loop):
     net = stack(seed, (first, 4), readout, loop)
     spikes = bernoulli(8, 2, 6, 0.5, seed % 1000)
