@@ -25,8 +25,9 @@ def too_few_chips() -> Any:
     """The network needs more chips than it may have.
 
     A chip of a system holds neurons of one layer (on ReckOn: of layers that follow each other), and
-    the host carries spikes from chip to chip within a time step. Allow more chips (``chips="auto"`` takes as many as are needed), or let one
-    chip be all layers in turn (``chips="time"``).
+    the host carries spikes from chip to chip within a time step. Allow more chips
+    (``chips="auto"`` takes as many as are needed), or let one chip be all layers in turn
+    (``chips="time"``).
     """
 
 
