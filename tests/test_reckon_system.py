@@ -88,6 +88,17 @@ def test_shares_of_a_readout_add_up():
     same(system.run(spikes), nmb.compile(net, "reckon", calibrate=spikes).run(spikes))
 
 
+def test_many_readouts_are_cut_and_have_relays():
+    rng = np.random.default_rng(1)
+    layer = exact_neurons(rng, "a", 9, "zero")
+    links = [link("in", "a", grid(rng, 6, 9) + UNIT), link("a", "out", grid(rng, 9, 20) + UNIT)]
+    net = network([inputs(6), layer, membranes("out", 20)], links)
+    spikes = bernoulli(8, 2, 6, 0.5)
+    system = cut(net, spikes, 9)
+    assert [list(part.neurons) for part in system.parts] == [["a"], ["out"], ["out"]]
+    same(system.run(spikes), nmb.reference(net, spikes))
+
+
 @pytest.mark.parametrize("rounding", [0, 1])
 def test_what_is_told_from_the_bytes_is_what_fired(rounding):
     net, spikes = stack(5, (20, 4)), bernoulli(30, 2, 6, 0.5)

@@ -24,9 +24,9 @@ def no_systems() -> Any:
 def too_few_chips() -> Any:
     """The network needs more chips than it may have.
 
-    A chip of a system holds neurons of one layer (on ReckOn: of layers that follow each other), and
-    the host carries spikes from chip to chip within a time step. Allow more chips
-    (``chips="auto"`` takes as many as are needed), or let one chip be all layers in turn
+    A chip of a system holds neurons of one layer, or of layers that follow each other where its
+    neurons can drive each other; the host carries the other spikes within a time step. Allow more
+    chips (``chips="auto"`` takes as many as are needed), or let one chip be all layers in turn
     (``chips="time"``).
     """
 
