@@ -37,11 +37,12 @@ Nodes = Mapping[str, np.ndarray]
 
 def activity(layers: Nodes) -> dict[str, dict[str, np.ndarray]]:
     """Return ``active`` and ``fired`` of spikes ``[time, batch, *shape]`` by node."""
-    steps = {n: np.count_nonzero(spikes, axis=(0, 1)) for n, spikes in layers.items()}
-    return {
-        "active": {name: np.asarray(count, np.int64) for name, count in steps.items()},
-        "fired": {n: spikes.sum(axis=(0, 1), dtype=np.int64) for n, spikes in layers.items()},
+    fired = {n: spikes.sum(axis=(0, 1), dtype=np.int64) for n, spikes in layers.items()}
+    active = {
+        n: (spikes > 0).sum(axis=(0, 1), dtype=np.int64) if spikes.max(initial=0) > 1 else fired[n]
+        for n, spikes in layers.items()
     }
+    return {"active": active, "fired": fired}
 
 
 @dataclass(frozen=True)

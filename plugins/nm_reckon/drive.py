@@ -97,13 +97,13 @@ class Drive:
         steps = len(spikes)
         shift, channel = self.layout["event_shift"], self.layout["event_channel"]
         sent = np.zeros((ticks, shift.size), bool)
-        for i, (first, source) in enumerate(zip(shift.tolist(), channel.tolist(), strict=True)):
+        for first in np.unique(shift).tolist():
             due = self.at(steps, first)
             due = due[due < ticks - 1]  # the last tick propagates nothing
-            if source == START:
-                sent[due[:1], i] = True
-            else:
-                sent[due, i] = True if source == BIAS else spikes[: due.size, source] > 0
+            inputs = np.flatnonzero((shift == first) & (channel >= 0))
+            sent[due[:, None], inputs] = spikes[: due.size, channel[inputs]] > 0
+            sent[due[:, None], np.flatnonzero((shift == first) & (channel == BIAS))] = True
+            sent[due[:1, None], np.flatnonzero((shift == first) & (channel == START))] = True
         return sent
 
     def sent(self, past: np.ndarray, now: int, ticks: np.ndarray) -> np.ndarray:
@@ -147,6 +147,8 @@ class Drive:
         used = np.unique(self.layout["event_channel"])
         used = used[used >= 0]
         lost = np.zeros(spikes.shape[1:], np.int64)
+        if spikes.max(initial=0) < 2:
+            return lost
         counts = np.maximum(spikes[:, :, used], 1) - np.uint8(1)
         lost[:, used] = counts.sum(axis=0, dtype=np.int64)
         return lost

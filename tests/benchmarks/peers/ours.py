@@ -1,0 +1,108 @@
+"""This project: integer arithmetic of a chip, bit for bit, through ``program.run`` and ``learn``."""
+
+from __future__ import annotations
+
+import nir
+import numpy as np
+from workloads import DT, TAU, Workload, serve
+
+import nm_backends as nmb
+
+
+def _ones(size: int, value: float = 1.0) -> np.ndarray:
+    return np.full(size, value)
+
+
+def _lif(size: int) -> nir.LIF:
+    # r makes the gain of a step one, as that of all peers
+    gain = 1 / (1 - np.exp(-DT / TAU))
+    return nir.LIF(_ones(size, TAU), _ones(size, gain), _ones(size, 0), _ones(size))
+
+
+def _graph(nodes: dict, edges: list, inputs: int, outputs: int) -> nir.NIRGraph:
+    ends = {
+        "input": nir.Input({"input": np.array([inputs])}),
+        "output": nir.Output({"output": np.array([outputs])}),
+    }
+    return nir.NIRGraph({**ends, **nodes}, edges)
+
+
+def _hidden(w: Workload) -> tuple[dict, list]:
+    nodes = {"fc": nir.Linear(w.first), "rec": nir.Linear(w.recurrent), "lif": _lif(w.neurons)}
+    return nodes, [("input", "fc"), ("fc", "lif"), ("lif", "rec"), ("rec", "lif")]
+
+
+def _recurrent(w: Workload) -> nir.NIRGraph:
+    nodes, edges = _hidden(w)
+    return _graph(nodes, [*edges, ("lif", "output")], w.inputs, w.neurons)
+
+
+def _feedforward(w: Workload) -> nir.NIRGraph:
+    nodes = {
+        "fc": nir.Linear(w.first),
+        "lif": _lif(w.neurons),
+        "fc2": nir.Linear(w.last),
+        "out": _lif(w.outputs),
+    }
+    path = ["input", *nodes, "output"]
+    return _graph(nodes, list(zip(path, path[1:], strict=False)), w.inputs, w.outputs)
+
+
+def _eprop(w: Workload) -> nir.NIRGraph:
+    nodes, edges = _hidden(w)
+    nodes["fc2"] = nir.Linear(w.last)
+    nodes["out"] = nir.LI(_ones(w.outputs, TAU), _ones(w.outputs), _ones(w.outputs, 0))
+    edges += [("lif", "fc2"), ("fc2", "out"), ("out", "output")]
+    return _graph(nodes, edges, w.inputs, w.outputs)
+
+
+CONVENTIONS = nmb.Discretisation(dt=DT, reset="zero", spike_cmp=">")
+
+
+def running(graph, chip):
+    """Return a builder that runs a network on a chip."""
+
+    def build(w: Workload, batch: int):
+        options = nmb.CompileOptions(scale="maxabs")
+        program = nmb.compile(graph(w), chip, CONVENTIONS, options=options)
+        spikes = w.spikes(batch)
+
+        fired = float(program.run(spikes, threads=1).layers["lif"].sum())
+
+        def run() -> float:
+            program.run(spikes, threads=1)
+            return fired
+
+        return run
+
+    return build
+
+
+def learning(w: Workload, batch: int):
+    """e-prop on ReckOn: samples one after another, weights change in every learning step."""
+    options = nmb.CompileOptions(scale="maxabs", learn=("fc", "rec", "fc2"))
+    program = nmb.compile(_eprop(w), "reckon", CONVENTIONS, options=options)
+    spikes, labels = w.spikes(batch), np.arange(batch) % w.outputs
+    fired = float(program.run(spikes, threads=1).layers["lif"].sum())
+    # "validation" of one silent step: nothing but learning is timed
+    silence = (np.zeros((1, 1, w.inputs), np.uint8), np.zeros(1, int))
+
+    def run() -> float:
+        program.learn(
+            spikes, labels, options={"window": w.learned}, validation=silence, progress=False
+        )
+        return fired
+
+    return run
+
+
+if __name__ == "__main__":
+    serve(
+        {
+            ("recurrent", "ReckOn"): running(_recurrent, "reckon"),
+            ("recurrent", "MorphIC"): running(_recurrent, "morphic"),
+            ("feedforward", "MorphIC"): running(_feedforward, "morphic"),
+            ("eprop", "ReckOn"): learning,
+        },
+        nmb.__version__,
+    )
