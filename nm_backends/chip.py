@@ -171,6 +171,9 @@ class Backend(Protocol):
         ``nmb check PROGRAM.nmb``; the codes are among ``rules``.
     ``drivings: tuple[str, ...]``
         How the host may drive the chip, see ``program.run``; ``execute`` then takes ``driving``.
+    ``learning_options()``
+        The class of the chip's learning options (`nm_backends.learning_options.LearningOptions`):
+        names are then checked before anything runs.
     ``learner(program, options)``
         What trains a program by the chip's rule (an `nm_backends.learn.Learner`), for
         ``program.learn``. If it has ``lesson(counts, taught)`` (an `nm_backends.aer.Lesson`), a

@@ -40,12 +40,22 @@ class LearningOptions:
             raise UserError(
                 f"learning options: {type(options).__name__}, expected {cls.__name__} or a mapping"
             ) from None
-        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        known = cls.known()
         for name in given:
             if name not in known:
                 hint = did_you_mean(str(name), known)
                 raise UserError(f"learning option {name!r}: unknown", hint)
         return cls(**given)
+
+    @classmethod
+    def known(cls) -> list[str]:
+        """Return the names of the options."""
+        return [field.name for field in fields(cls)]  # type: ignore[arg-type]
+
+    @classmethod
+    def knows(cls, name: str, value: Any) -> bool:
+        """Whether something is one of the options, or a name that `gather` takes."""
+        return set(cls.gather({name: value})) <= set(cls.known())
 
     @classmethod
     def gather(cls, given: dict[Any, Any]) -> dict[Any, Any]:

@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+import sys
 
 import numpy as np
 import pytest
@@ -40,6 +41,14 @@ def done(tmp_path_factory):
         (('test = "test.npz"', 'train = "test.npz"'), r"\[data\] has no 'test'"),
         (("[samples]", "[samples"), "not TOML"),
         (("[compile]", "[learn]\nepochs = 2\n[compile]"), r"\[learn\] has no 'layers'"),
+        (
+            ("[compile]", '[learn]\nlayers = ["fc"]\n[learn.odin]\nthetamen = 20\n[compile]'),
+            r"\[learn.odin\] has no 'thetamen': odin does not learn with it.*did you mean thetamem",
+        ),
+        (
+            ("[compile]", '[learn]\nlayers = ["fc"]\n[learn.options]\nrate = [1, 2]\n[compile]'),
+            r"\[learn.options\] has no 'rate': odin does not learn with it.*known: bistability",
+        ),
         (("[compile]", "[assumptions.odin]\nx = 2\n[compile]"), r"\[assumptions.odin\] nothing"),
         (("[compile]", "[random]\nseed = 2\n[compile]"), r"\[random\] trials is None"),
         (("[compile]", "[tune]\ntrials = 2\n[compile]"), r"\[tune\] is \[\], expected maximise"),
@@ -228,3 +237,24 @@ def test_live_models_and_datasets_come_by_import(tmp_path):
     path.write_text(text.replace("test = 20", "test = 3").replace("count = 6", "count = 1"))
     results = nmb.sweep(path, engine="here")
     assert results.states == {"ok": 4}
+
+
+def test_the_table_in_parquet_is_the_table(done, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    _, results = done
+    results.save(tmp_path / "table.parquet")
+    found = parquet.read_table(tmp_path / "table.parquet")
+    assert found.column_names == list(results.rows[0])
+    plain = [
+        {k: json.dumps(v) if isinstance(v, list | dict) else v for k, v in row.items()}
+        for row in results.rows
+    ]
+    assert found.to_pylist() == plain
+
+
+def test_without_pyarrow_parquet_is_refused(done, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(UserError, match=r"table.parquet: pyarrow is not installed") as raised:
+        done[1].save(tmp_path / "table.parquet")
+    assert "pip install" in str(raised.value.hint)
+    assert not list(tmp_path.iterdir())

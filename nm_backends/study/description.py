@@ -324,7 +324,9 @@ class _Reader:
         for key, value in table.items():
             if key in own or key == "options":
                 inner = self._table(f"learn.{key}", table)
-                prefix = "learn.options" if key == "options" else f"learn.{key}"
+                for chip in (own or chips) if key == "options" else (key,):
+                    self._check_options(f"learn.{key}", chip, inner)
+                prefix = f"learn.{key}"
                 axes += [self._axis(prefix, name, item) for name, item in inner.items()]
                 continue
             self._known("learn", key, (*_LEARN, "options", *chips))
@@ -332,6 +334,19 @@ class _Reader:
             for one in axes[-1].choices:
                 self._check_learn(key, one)
         return axes, tuple(own) or chips
+
+    def _check_options(self, table: str, chip: str, given: Mapping[str, Any]) -> None:
+        """Refuse names that a chip's learning does not know, where the chip says what it knows."""
+        from nm_backends.registry import get_backend
+
+        known = getattr(get_backend(chip), "learning_options", None)
+        options = known() if known is not None else None
+        for name, value in given.items():
+            if options is not None and not options.knows(name, value):
+                raise UserError(
+                    f"{self.file}: [{table}] has no {name!r}: {chip} does not learn with it",
+                    did_you_mean(name, options.known()),
+                )
 
     def _check_learn(self, key: str, value: Any) -> None:
         field = f"[learn] {key}"

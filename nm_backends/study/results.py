@@ -151,7 +151,8 @@ def _save_parquet(rows: list[dict[str, Any]], path: str | os.PathLike[str]) -> N
         import pyarrow.parquet as parquet
     except ImportError:
         raise UserError(
-            f"{path}: pyarrow is not installed", "pip install pyarrow, or write a .csv file"
+            f"{path}: pyarrow is not installed",
+            'pip install "nm-backends[parquet]", or write a .csv file',
         ) from None
     plain = [{k: json.dumps(v) if isinstance(v, list | dict) else v for k, v in r.items()}
              for r in rows]  # fmt: skip

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nm_backends.program import Mapping as ChipMapping
     from nm_backends.rules import Report
     from nm_backends.trace import TraceVerdict
+    from nm_morphic.learning_options import MorphicLearning
     from nm_morphic.session import MorphicSession
     from nm_morphic.training import Trainer
 
@@ -97,6 +98,12 @@ class MorphicBackend(CrossbarBackend):
         if learning is not None:
             raise refuse_learning(program)
         return MorphicSession(self.chip, program, batch, self.assumptions, self.chips)
+
+    def learning_options(self) -> type[MorphicLearning]:
+        """Return the class of the chip's learning options."""
+        from nm_morphic.learning_options import MorphicLearning
+
+        return MorphicLearning
 
     def learner(self, program: Program, options: Any) -> Trainer:
         """Return what trains ``program`` by stochastic SDSP."""

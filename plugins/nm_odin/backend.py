@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nm_backends.program import Program
     from nm_backends.rules import Report
     from nm_backends.trace import TraceVerdict
+    from nm_odin.learning_options import OdinLearning
     from nm_odin.training import Trainer
 
 __all__ = ["BACKEND"]
@@ -34,6 +35,12 @@ class OdinBackend(CrossbarBackend):
         from nm_odin.setup import check_setup
 
         return check_setup(image)
+
+    def learning_options(self) -> type[OdinLearning]:
+        """Return the class of the chip's learning options."""
+        from nm_odin.learning_options import OdinLearning
+
+        return OdinLearning
 
     def learner(self, program: Program, options: Any) -> Trainer:
         """Return what trains ``program`` by SDSP."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nm_backends.result import RawRun
     from nm_backends.rules import Diagnostic, Report
     from nm_backends.trace import TraceVerdict
+    from nm_reckon.learning_options import ReckonLearning
     from nm_reckon.parts import Check
     from nm_reckon.session import ReckonSession
     from nm_reckon.training import Trainer
@@ -93,6 +94,12 @@ class ReckonBackend:
         from nm_reckon.setup import check_setup
 
         return check_setup(image)
+
+    def learning_options(self) -> type[ReckonLearning]:
+        """Return the class of the chip's learning options."""
+        from nm_reckon.learning_options import ReckonLearning
+
+        return ReckonLearning
 
     def learner(self, program: Program, options: Any) -> Trainer:
         """Return what trains ``program`` by e-prop."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nm_backends.readback import Realised
     from nm_backends.result import RawRun
     from nm_backends.trace import TraceVerdict
+    from nm_spoon.learning_options import SpoonLearning
     from nm_spoon.training import Trainer
 
 __all__ = ["BACKEND", "SpoonBackend"]
@@ -68,6 +69,12 @@ class SpoonBackend:
         from nm_spoon.program_check import check_program
 
         return check_program(program, self.spec)
+
+    def learning_options(self) -> type[SpoonLearning]:
+        """Return the class of the chip's learning options."""
+        from nm_spoon.learning_options import SpoonLearning
+
+        return SpoonLearning
 
     def learner(self, program: Program, options: Any) -> Trainer:
         """Return what trains ``program`` by DRTP."""

@@ -22,27 +22,42 @@ THRESHOLD = 100  # of 2^6: weights are integers of 8 bits
 
 def build(w: Workload, batch: int):
     """Return what runs one sample."""
-    source = RingBuffer(data=w.spikes(batch)[:, 0].T.astype(int))
-    hidden = _neurons(w.neurons)
+    if batch > 1:
+        raise NotImplementedError("no batch axis: see batch 1")
+    fired = _fired(w)
+    source, _ = _network(w)
+
+    def run() -> float:
+        _run(source, w)
+        return fired
+
+    return run
+
+
+def _run(source: RingBuffer, w: Workload) -> None:
+    settings = Loihi2SimCfg(select_tag="fixed_pt")
+    source.run(condition=RunSteps(num_steps=w.steps), run_cfg=settings)
+
+
+def _fired(w: Workload) -> float:
+    """Count spikes in a network of its own: a monitor has room for one run."""
+    source, hidden = _network(w)
+    monitor = Monitor()
+    monitor.probe(hidden.s_out, w.steps)
+    _run(source, w)
+    count = float(monitor.get_data()[hidden.name]["s_out"].sum())
+    source.stop()
+    return count
+
+
+def _network(w: Workload) -> tuple[RingBuffer, LIF]:
+    source, hidden = RingBuffer(data=w.spikes(1)[:, 0].T.astype(int)), _neurons(w.neurons)
     _connect(source, hidden, w.first)
     if w.outputs:
         _connect(hidden, _neurons(w.outputs), w.last)
     else:
         _connect(hidden, hidden, w.recurrent)
-    settings = Loihi2SimCfg(select_tag="fixed_pt")
-    if batch > 1:
-        raise NotImplementedError("no batch: samples run one after another, as batch 1")
-    monitor = Monitor()
-    monitor.probe(hidden.s_out, w.steps)
-
-    def run() -> float:
-        source.run(condition=RunSteps(num_steps=w.steps), run_cfg=settings)
-        return fired
-
-    run()
-    fired = float(next(iter(monitor.get_data()[hidden.name].values())).sum())
-
-    return run
+    return source, hidden
 
 
 def _neurons(size: int) -> LIF:

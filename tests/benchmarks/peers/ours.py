@@ -1,6 +1,8 @@
-"""This project: integer arithmetic of a chip, bit for bit, through ``program.run`` and ``learn``."""
+"""This project: integers of a chip, bit for bit, through ``program.run`` and ``program.learn``."""
 
 from __future__ import annotations
+
+import itertools
 
 import nir
 import numpy as np
@@ -45,7 +47,7 @@ def _feedforward(w: Workload) -> nir.NIRGraph:
         "out": _lif(w.outputs),
     }
     path = ["input", *nodes, "output"]
-    return _graph(nodes, list(zip(path, path[1:], strict=False)), w.inputs, w.outputs)
+    return _graph(nodes, list(itertools.pairwise(path)), w.inputs, w.outputs)
 
 
 def _eprop(w: Workload) -> nir.NIRGraph:

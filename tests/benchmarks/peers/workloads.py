@@ -77,7 +77,7 @@ def serve(cases: dict[tuple[str, str], Builder], version: str) -> None:
     for (name, variant), build in cases.items():
         whole = WORKLOADS[name]
         steps = max(int(whole.steps * options.scale), 50)
-        workload = replace(whole, steps=steps, learned=min(whole.learned, steps))
+        workload = replace(whole, steps=steps, learned=whole.learned * steps // whole.steps)
         for batch in options.batches:
             row = {"workload": name, "variant": variant, "batch": batch, "version": version}
             try:
