@@ -212,6 +212,9 @@ class Program:
     ) -> Result:
         """Execute the image on spikes, bit for bit as the chip does.
 
+        The result holds every spike of every layer, and a generator is read to its end before
+        anything runs: what does not fit into memory goes through `stream`.
+
         Parameters
         ----------
         spikes
