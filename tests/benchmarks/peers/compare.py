@@ -32,7 +32,11 @@ What is computed: LIF, 1 ms steps, time constant 20 ms, reset to zero; same size
 e-prop: ours is ReckOn's own (the weights change in every one of the last 150 steps, samples one
   after another); in snntorch and norse it is written by hand around their neurons, without
   autograd, one change of weights per batch. Left out: nengo, brian2 and lava have no such
-  rule, and it is not written here as equations of their synapses."""
+  rule, and it is not written here as equations of their synapses.
+Where this project may be behind: feedforward at batch 64, since MorphIC's engine takes spikes one
+  by one, sample after sample, where a framework makes one matrix product of a batch; brian2's C++
+  standalone, which keeps no counters, no spikes and no bits of a chip, and whose figure is its own
+  clock around the loop, where ours is all of program.run, from the spikes to the result."""
 
 
 def main() -> None:
