@@ -39,8 +39,8 @@ def test_a_rule_of_networks_finds_its_case(rule, severity, make, text):
 
 
 def test_codes_are_numbered_without_gaps_and_explained():
-    learning = len(RULES) - 29  # those of layers that learn begin at 040
-    numbers = [*range(1, 30), *range(40, 40 + learning)]
+    learning = len(RULES) - 30  # those of layers that learn begin at 040
+    numbers = [*range(1, 31), *range(40, 40 + learning)]
     assert [r.code for r in RULES] == [f"MORPH{n:03d}" for n in numbers]
     assert all(rule.title.endswith(".") for rule in RULES)
     assert all(len(rule.explanation.splitlines()) > 2 for rule in RULES)
@@ -58,6 +58,17 @@ def test_weights_of_zero_in_rows_of_both_signs_are_a_loss_that_is_told():
     program = compile_model(net, "morphic")
     assert program.metadata["row_pairs"] is True
     assert not found(program, "no_neutral_weight")
+
+
+def test_weights_of_many_sizes_are_told_before_anything_is_compiled():
+    rule = BY_NAME["weights_become_bits"]
+    even = single([[0.5, -2.0], [-0.5, 2.0], [0.5, 0.0]])
+    assert rule.code not in check(even, "morphic").codes
+    (told,) = (d for d in check(single([[1.0], [3.0]]), "morphic").diagnostics
+               if d.code == rule.code)  # fmt: skip
+    assert told.severity == "warning"
+    # worth 2 each: off by 1 of 1 and of 3; or 0 and 3: off by 1
+    assert told.message == "weights become one bit each: they are off by 32% of their size"
 
 
 @pytest.mark.parametrize("options", [NEVER, ALWAYS])

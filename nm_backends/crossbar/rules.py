@@ -36,11 +36,19 @@ Finding = Callable[["Network", "ChipSpec"], Iterable[dict[str, Any]]]
 _EXACT = 1e-12
 
 
-def bind(prefix: str, findings: Sequence[tuple[Severity, Finding]]) -> dict[str, Rule]:
-    """Give findings the codes ``PREFIX001``, ``PREFIX002``... in order; by function name."""
+def bind(
+    prefix: str, findings: Sequence[tuple[Severity, Finding]], first: int = 1
+) -> dict[str, Rule]:
+    """Give findings the codes ``PREFIX001``, ``PREFIX002``... in order; by function name.
+
+    Parameters
+    ----------
+    first
+        The number that they begin with.
+    """
     return {
         function.__name__: _rule(f"{prefix}{number:03d}", severity, function)
-        for number, (severity, function) in enumerate(findings, start=1)
+        for number, (severity, function) in enumerate(findings, start=first)
     }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nm_backends.network import Network
     from nm_morphic.setup import Setup
 
-__all__ = ["MAPPED", "SETUP"]
+__all__ = ["LATER", "MAPPED", "SETUP"]
 
 _WHOLE = "assumed: nmb chips morphic --assumptions"
 
@@ -73,6 +73,29 @@ def stored_several_times(network: Network, spec: ChipSpec) -> Iterable[dict[str,
     spike costs as many events. Train outgoing weights of one sign, or use rows of both signs.
     """
     return ()
+
+
+def weights_become_bits(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
+    """Weights of many sizes become one bit each.
+
+    A synapse of this chip is one bit. All weights into a neuron get one size, the mean of those
+    that stay, and small ones become 0 where rows have a sign. The finding says how far that is from
+    the weights of the model, for rows of the better kind: the root of the mean square of the
+    difference, as a share of that of the weights. What it does to spikes is measured where there
+    are calibration spikes (``calibrate=``). Train with binary weights (a sign with a
+    straight-through gradient): then nothing is lost.
+    """
+    from nm_morphic.bits import differences
+
+    for name, share in differences(network, spec):
+        yield {
+            "message": f"weights become one bit each: they are off by {share:.0%} of their size",
+            "node": name,
+            "found": f"weights of many sizes, off by {share:.0%}",
+            "limit": "one size per neuron, and 0 or the sign of the row",
+            "source": spec.sources[0],
+            "hint": "train with binary weights, or give calibration spikes (calibrate=)",
+        }
 
 
 def generator_stands_still(setup: Setup) -> Iterator[dict[str, Any]]:
@@ -148,3 +171,7 @@ SETUP: tuple[tuple[Severity, Callable[[Any], Iterable[dict[str, Any]]]], ...] = 
     ("error", route_leads_nowhere),
     ("warning", sources_share_a_row),
 )
+LATER: tuple[tuple[Severity, Callable[..., Iterable[dict[str, Any]]]], ...] = (
+    ("warning", weights_become_bits),
+)
+"""Rules about networks that came after those about images: codes stay as they are."""

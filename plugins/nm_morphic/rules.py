@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nm_backends.crossbar.rules import LOOPS, SHARED, bare_rule, bind, too_many_rows
 from nm_morphic.learning_rules import BY_NAME as LEARNING
-from nm_morphic.own_rules import MAPPED, SETUP
+from nm_morphic.own_rules import LATER, MAPPED, SETUP
 
 if TYPE_CHECKING:
     from nm_backends.chip import ChipSpec
@@ -46,5 +46,6 @@ BY_NAME |= {
     function.__name__: bare_rule(f"MORPH{number:03d}", severity, function)
     for number, (severity, function) in enumerate(SETUP, start=len(_NETWORK) + 1)
 }
+BY_NAME |= bind("MORPH", LATER, len(BY_NAME) + 1)
 BY_NAME |= LEARNING
 RULES = tuple(BY_NAME.values())
