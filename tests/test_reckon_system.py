@@ -1,5 +1,7 @@
 """ReckOn over several chips: spikes are told from the membranes that the chips send."""
 
+from dataclasses import replace
+
 import image_checker
 import numpy as np
 import pytest
@@ -110,6 +112,24 @@ def test_what_is_told_from_the_bytes_is_what_fired(rounding):
         assert fired.any()
         told = spikes_in(log.out_data.reshape(len(fired), -1), address.size)
         np.testing.assert_array_equal(told, fired)
+
+
+@pytest.mark.parametrize("decay", [0.95, 0.7])
+def test_leaks_and_several_ticks_per_step_change_nothing(decay):
+    rng = np.random.default_rng(0)
+    layer = replace(exact_neurons(rng, "a", 11, "zero"), decay=np.full(11, decay))
+    after = exact_neurons(rng, "b", 4, "zero")
+    links = [link("in", "a", grid(rng, 6, 11) + UNIT), link("a", "b", grid(rng, 11, 4) + UNIT)]
+    spikes = bernoulli(8, 2, 6, 0.5)
+    system = cut(network([inputs(6), layer, after], links), spikes, 6)
+    assert system.chips > 2
+    for part in (p.program for p in system.parts if "a" in p.neurons):
+        told = get_backend("reckon").execute(part, spikes, (), None).layers["a"]
+        unseen = {k: v for k, v in part.layout.items() if k != "watched"}
+        inside = replace(part, layout=unseen)
+        assert told.any()
+        same_bits = get_backend("reckon").execute(inside, spikes, (), None).layers["a"]
+        np.testing.assert_array_equal(told, same_bits)
 
 
 def test_a_system_is_saved_exported_and_checked(tmp_path):
