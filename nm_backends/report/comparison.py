@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from nm_backends import html
@@ -48,7 +49,9 @@ def comparison_page(
             ("sources", "How are the costs known?", _sources(report)),
             ("reproduce", "How is this page made again?", made_of(file_sums(files), command)),
         ]
-    return document(f"{report.source} on {', '.join(report.chips)}", _header(report), made)
+    return document(
+        f"{PurePath(report.source).name} on {', '.join(report.chips)}", _header(report), made
+    )
 
 
 def _header(report: DeploymentReport) -> str:
@@ -58,7 +61,7 @@ def _header(report: DeploymentReport) -> str:
     said += f", not on {', '.join(others)}" if fits and others else ""
     samples = f"{report.samples:,} samples" if report.samples else "nothing was run"
     return (
-        f"<p class='soft'>{escape(report.source)}: {samples}</p>"
+        f"<p class='soft'>{escape(PurePath(report.source).name)}: {samples}</p>"
         f"<h1 class='{'good' if fits else 'bad'}'>{escape(said)}</h1>{_tiles(report)}"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import Any
 
 from nm_backends import html
@@ -68,7 +69,12 @@ def document(title: str, header: str, sections: Sequence[tuple[str, str, str]]) 
 
 
 def _title(found: Evidence) -> str:
-    return f"{found.program.network.source} on {found.program.chip}"
+    return f"{_source(found)} on {found.program.chip}"
+
+
+def _source(found: Evidence) -> str:
+    """Return the name of the model, without the folder it lies in."""
+    return PurePath(found.program.network.source).name
 
 
 def _header(found: Evidence) -> str:
@@ -77,7 +83,7 @@ def _header(found: Evidence) -> str:
     good = found.report.ok and not found.stopped
     whole = html.verdict(found.report)
     short = whole.rpartition(": ")[2].capitalize().replace(" (", f" {escape(chips)} (", 1)
-    source = escape(found.program.network.source)
+    source = escape(_source(found))
     return (
         f"<p class='soft'>{source} on {escape(chips)}</p>"
         f"<h1 class='{'good' if good else 'bad'}'>{short}</h1>{tiles(found)}"

@@ -24,7 +24,11 @@ nav ul { columns: 18rem; padding-left: 1.2rem; }
 .tiles li { background: var(--raised); border: 1px solid var(--line); border-radius: .4rem;
   padding: .6rem .8rem; }
 .tiles b { display: block; font-size: 1.3rem; line-height: 1.3; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; background: no-repeat local left / 2rem 100%
+  linear-gradient(to right, var(--page) 40%, transparent), no-repeat local right / 2rem 100%
+  linear-gradient(to left, var(--page) 40%, transparent), no-repeat scroll left / .7rem 100%
+  linear-gradient(to right, var(--line), transparent), no-repeat scroll right / .7rem 100%
+  linear-gradient(to left, var(--line), transparent); }  /* a shade where there is more */
 table { border-collapse: collapse; font-size: .92rem; overflow-wrap: normal; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .7rem .25rem 0; text-align: left;
   vertical-align: top; }
@@ -42,6 +46,6 @@ pre { white-space: pre-wrap; background: var(--raised); padding: .6rem .8rem; fo
 @media print { :root { color-scheme: light; --ink: #000; --page: #fff; --soft: #444;
   --line: #bbb; --raised: #fff; --good: #1a7f37; --bad: #c01c28; --warn: #9a6700; --link: #0b57d0; }
   nav { display: none; } body { max-width: none; padding: 0;
-  font-size: .85rem; } .wide { overflow: visible; } table { font-size: .72rem; }
+  font-size: .85rem; } .wide { overflow: visible; background: none; } table { font-size: .72rem; }
   h2 { break-after: avoid; } img, li, tr { break-inside: avoid; } }
 """
