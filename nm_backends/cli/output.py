@@ -31,6 +31,9 @@ __all__ = [
 JSON = "nm_backends.json"
 COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 SCREEN = 30  # lines of findings; --json has them all
+_PREFIXES = (
+    (1e6, "M"), (1e3, "k"), (1, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"),
+)  # fmt: skip
 
 
 def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
@@ -121,12 +124,12 @@ def estimate_text(estimate: Estimate | None) -> str:
 
 
 def with_prefix(value: float, unit: str) -> str:
-    """Write a value with its unit, such as ``12 us``."""
-    if unit in ("s", "J"):
-        factors = ((1, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
-        factor, prefix = next((f for f in factors if value >= f[0]), factors[-1])
+    """Write a value with its unit, such as ``12 us``; a plain factor as ``2.5 x``."""
+    if unit in ("s", "J", "W", "Hz"):
+        known = _PREFIXES if unit == "Hz" else _PREFIXES[2:]
+        factor, prefix = next((f for f in known if value >= f[0]), known[-1])
         value, unit = value / factor, prefix + unit
-    return f"{value:.3g} {unit}"
+    return f"{value:.3g} {'x' if unit == '1' else unit}"
 
 
 def echo_provenance(what: str, estimate: Estimate | None) -> None:

@@ -43,6 +43,7 @@ img { display: block; max-width: 100%; height: auto; background: #fff; border-ra
 summary { cursor: pointer; color: var(--link); }
 pre { white-space: pre-wrap; background: var(--raised); padding: .6rem .8rem; font-size: .85rem;
   border: 1px solid var(--line); border-radius: .4rem; }
+@page { margin: 14mm; }
 @media print { :root { color-scheme: light; --ink: #000; --page: #fff; --soft: #444;
   --line: #bbb; --raised: #fff; --good: #1a7f37; --bad: #c01c28; --warn: #9a6700; --link: #0b57d0; }
   nav { display: none; } body { max-width: none; padding: 0;
