@@ -39,7 +39,8 @@ def save_pareto(report: DeploymentReport, path: str | os.PathLike[str]) -> None:
     for axes, (cost, unit) in zip(figure.subplots(1, 2, sharey=True), COSTS, strict=True):
         draw_pareto(axes, report, cost, unit)
         axes.label_outer()
-    figure.suptitle(f"{report.source}: {report.samples:,} samples")
+    said = f"{report.source}: {report.samples:,} samples"
+    figure.suptitle(f"What does being right cost on each chip? ({said})")
     save_figure(figure, path)
 
 

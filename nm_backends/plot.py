@@ -55,9 +55,9 @@ def picture(
     axes = subplots((15, 4.2 * len(runs)), len(runs), 3, shown=False, width_ratios=(5, 5, 4))
     for (left, middle, right), (program, spikes, result) in zip(axes, runs, strict=True):
         draw_raster(left, {"input": spikes, **result.layers})
-        left.set_title(f"{program.chip}: one sample, predicted {result.prediction[0]}")
+        left.set_title(f"Who fires when on {program.chip}? (predicted {result.prediction[0]})")
         draw_membranes(middle, result.membranes[program.network.output.name])
-        middle.set_title(f"membranes of {program.network.output.name}")
+        middle.set_title(f"What do the membranes of {program.network.output.name} do?")
         draw_weights(right, program)
     with atomic_write(path) as aside:
         axes[0, 0].figure.savefig(aside, format="png", dpi=110)
@@ -212,7 +212,7 @@ def draw_history(history: History, axes: Any = None) -> Any:
     right = axes.twinx()
     right.plot(history.weight_mean, marker="s", color="C1")
     right.set_ylabel("mean plastic weight (stored value)", color="C1")
-    axes.set_title(f"{history.chip} learning {', '.join(history.nodes)}")
+    axes.set_title(f"How does {history.chip} learn {', '.join(history.nodes)}?")
     return axes
 
 

@@ -17,6 +17,7 @@ __all__ = ["save_parallel", "save_pareto"]
 
 _COSTS = (("energy", "J"), ("latency", "s"))
 Path = str | os.PathLike[str]
+_WIDE = 100  # times: an axis that shows powers of ten only
 
 
 def save_pareto(results: StudyResults, path: Path) -> None:
@@ -37,7 +38,7 @@ def save_pareto(results: StudyResults, path: Path) -> None:
     for axes, (cost, unit) in zip(figure.subplots(1, 2, sharey=True), _COSTS, strict=True):
         _draw_costs(axes, rows, height, cost, unit)
         axes.label_outer()
-    figure.suptitle(f"{results.name}: {len(rows):,} trials")
+    figure.suptitle(f"What does being right cost? ({results.name}: {len(rows):,} trials)")
     save_figure(figure, path)
 
 
@@ -54,7 +55,9 @@ def _draw_costs(axes: Any, rows: list[dict[str, Any]], height: str, cost: str, u
     if len(best) > 1:
         axes.plot(*zip(*best, strict=True), color="0.5", drawstyle="steps-post", zorder=0)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axes.get_xlim()
+    subs = (1, 2, 5) if high < _WIDE * low else (1,)  # as many as have room beside each other
+    axes.xaxis.set_major_locator(LogLocator(subs=subs))
     axes.xaxis.set_major_formatter(EngFormatter(unit))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
@@ -89,7 +92,8 @@ def save_parallel(results: StudyResults, path: Path, metric: str = "accuracy") -
             axes.annotate(text, (x, y), (3, 2), textcoords="offset points", fontsize="small")
     axes.set_xticks(range(len(columns)), [*names, metric])
     axes.set_yticks([])
-    axes.set_title(f"{results.name}: {len(rows):,} trials")
+    said = f"{results.name}: {len(rows):,} trials"
+    axes.set_title(f"Which choices lead to a high {metric}? ({said})")
     save_figure(figure, path)
 
 
