@@ -118,6 +118,7 @@ def tried(code, train, test, epochs, seed):
         "accuracy": float(np.mean(answers == test.labels)),
         "held_out": held_out,
         "out_threshold": threshold,
+        "events_in": float(np.mean(result.counters["events_in"])),
         "sops": float(np.mean(result.counters["sops"])),
         "energy_uJ": 1e6 * float(np.mean(result.energy.value)),
         "latency_ms": 1e3 * float(np.mean(result.latency.value)),

@@ -37,7 +37,7 @@ def test_digits_run_in_both_codes_also_from_files_of_ones_own(tmp_path):
     mnist_like(tmp_path, train=60, test=8)
     options = ("--mnist", str(tmp_path), "--seeds", "1", "--epochs", "1", "--samples", "60")
     (found,) = said("morphic_digits_codes.py", *options)
-    assert found["rank"]["sops"] < found["rate"]["sops"]  # once per pixel, and the host stops
+    assert 0 < found["rank"]["events_in"] <= 112  # the brightest once each, until it is decided
     for code in found.values():
         assert code["latency_ms"] > 0
         assert code["energy_uJ"] > 30e-6 * code["sops"]
