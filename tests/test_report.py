@@ -6,7 +6,9 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from itertools import pairwise
 
+import nir
 import numpy as np
 import pytest
 from html_reader import read
@@ -303,3 +305,23 @@ def test_compare_writes_a_page(nmb, model_file, spike_file, tmp_path):
     assert "nothing was run" in text
     assert "tinyodin fits one chip" in text
     assert "--report bare.html --no-snap" in text
+
+
+def test_a_chip_that_computes_values_says_so(tmp_path):
+    one = np.ones(3)
+    nodes = {
+        "input": nir.Input({"input": np.array([8])}),
+        "a": nir.Linear(np.eye(3, 8)),
+        "hidden": nir.IF(r=one, v_threshold=one),
+        "b": nir.Linear(np.eye(3)),
+        "out": nir.IF(r=one, v_threshold=one),
+        "output": nir.Output({"output": np.array([3])}),
+    }
+    names = list(nodes)
+    graph = nir.NIRGraph(nodes, list(pairwise(names)))
+    program = nmb.compile(graph, "spoon", nmb.Discretisation(dt=1e-3, reset="zero", spike_cmp=">"))
+    spikes = np.zeros((3, 2, 8), np.uint8)
+    spikes[0] = 1
+    text = read(page(gather(program, spikes)))
+    assert "The layers of this chip hold values" in text
+    assert "sum of values on the chip" in text

@@ -28,6 +28,10 @@ _NO_RUN = (
     "<p class='soft'>Nothing was run: give input spikes (<code>nmb report PROGRAM --input "
     "SPIKES.npz</code>).</p>"
 )
+_VALUES = (
+    "<p>The layers of this chip hold values, in the last step, where the model has spikes: compare "
+    "decisions, not spikes.</p>"
+)
 _DRAWN_CHIPS = 8
 _LIBRARIES = ("numpy", "scipy", "numba", "nir", "matplotlib")
 
@@ -132,11 +136,13 @@ def spikes(found: Evidence) -> str:
          f"{agreement(mine, model.layers[name]):.1%}")
         for name, mine in chip.layers.items()
     ]  # fmt: skip
-    head = ("layer", "spikes on the chip", "in floating point", "same neuron and step")
+    head, more = ("layer", "spikes on the chip", "in floating point", "same neuron and step"), ""
     pair = [_one(result, result.layers, found.sample) for result in (chip, model)]
     draw = partial(draw_differences, layers=pair[0], wanted=pair[1])
+    if _holds_values(found, chip):
+        head, more = ("layer", "sum of values on the chip", *head[2:]), _VALUES
     text = f"sample {found.sample}: spikes of the chip and of the model, layer by layer"
-    made = html.table(head, rows) + _predicted(found) + picture(draw, (9, 4.8), text)
+    made = more + html.table(head, rows) + _predicted(found) + picture(draw, (9, 4.8), text)
     membranes = _one(chip, chip.membranes, found.sample)
     if membranes:
         name = list(membranes)[-1]
@@ -144,6 +150,14 @@ def spikes(found: Evidence) -> str:
         made += f"<h3>What do the membranes of {escape(name)} do?</h3>"
         made += picture(draw, (9, 4), f"membranes of {name} in sample {found.sample}")
     return made
+
+
+def _holds_values(found: Evidence, chip: Result) -> bool:
+    """Whether layers are computed once, from first spikes, and hold more than single spikes."""
+    from nm_backends.assumptions import backend_of
+
+    once = getattr(backend_of(found.parts[0]), "first_spikes", False)
+    return once and any(mine.max(initial=0) > 1 for mine in chip.layers.values())
 
 
 def _stopped(found: Evidence) -> str:
