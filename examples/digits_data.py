@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nm_backends.errors import UserError
 from nm_backends.idx_files import read_mnist
 
 SIZE = 16
@@ -21,6 +22,24 @@ class Samples(NamedTuple):
 
     images: np.ndarray
     labels: np.ndarray
+
+
+def asked_for(options, parser):
+    """Return the name of a source, and `Samples` to train and to test with; or end with an error.
+
+    Parameters
+    ----------
+    options
+        ``mnist``, the folder of MNIST's files or None, and ``samples``, how many to train with.
+    parser
+        Of the command line; it tells what is wrong with the files.
+    """
+    try:
+        if options.mnist:
+            return f"MNIST in {options.mnist}", mnist(options.mnist, options.samples or 6000)
+        return "scikit-learn's digits", scikit_digits(options.samples)
+    except UserError as error:
+        parser.error(f"{error}\n{error.hint}".rstrip())
 
 
 def scikit_digits(train=None):

@@ -24,8 +24,6 @@ import digits_data
 import numpy as np
 import torch
 
-from nm_backends.errors import UserError
-
 PIXELS, HIDDEN, CLASSES = digits_data.SIZE**2, 256, digits_data.CLASSES
 HELD_OUT = 300  # the last of the training digits
 STEPS, MOST = 24, 3  # of the rate code: steps, and spikes of a white pixel
@@ -158,15 +156,7 @@ def main(line=None):
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(line)
     torch.set_num_threads(1)  # the same sums on every machine
-    try:
-        if options.mnist:
-            source = f"MNIST in {options.mnist}"
-            parts = digits_data.mnist(options.mnist, options.samples or 6000)
-        else:
-            source = "scikit-learn's digits"
-            parts = digits_data.scikit_digits(options.samples)
-    except UserError as error:
-        parser.error(f"{error}\n{error.hint}".rstrip())
+    source, parts = digits_data.asked_for(options, parser)
     runs = [
         {code: tried(code, *parts, options.epochs, seed) for code in CODES}
         for seed in range(options.seeds)

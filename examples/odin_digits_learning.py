@@ -22,7 +22,6 @@ import nir
 import numpy as np
 
 import nm_backends as nmb
-from nm_backends.errors import UserError
 from nm_backends.files import atomic_write
 
 CLASSES = digits_data.CLASSES
@@ -230,15 +229,7 @@ def arguments(line):
 def main(line=None):
     """Learn with every seed; print the table, draw the curve."""
     options, parser = arguments(line)
-    try:
-        if options.mnist:
-            source = f"MNIST in {options.mnist}"
-            parts = digits_data.mnist(options.mnist, options.samples or 6000)
-        else:
-            source = "scikit-learn's digits"
-            parts = digits_data.scikit_digits(options.samples)
-    except UserError as error:
-        parser.error(f"{error}\n{error.hint}".rstrip())
+    source, parts = digits_data.asked_for(options, parser)
     train, test = (
         (digits_data.rank_order(part.images, BRIGHTEST, PER_STEP), part.labels) for part in parts
     )

@@ -54,6 +54,11 @@ class RealTime:
         return bool((np.asarray(self.factor.value) >= 1).all())
 
     @property
+    def slowest(self) -> float:
+        """The factor of the slowest sample."""
+        return float(np.min(self.factor.value, initial=np.inf))
+
+    @property
     def overruns(self) -> np.ndarray:
         """Steps that take longer than ``dt``: int64 ``[n, 2]``, step and sample, the worst first.
 
@@ -83,7 +88,7 @@ class RealTime:
         """Return plain data: means over the samples, and every step that overruns."""
         found: dict[str, Any] = {
             "ok": self.ok, "dt": self.dt, "factor": self.factor.mean,
-            "slowest_factor": float(np.min(self.factor.value, initial=np.inf)),
+            "slowest_factor": self.slowest,
             "clock_hz": self.clock.mean,
             "power_w": None if self.power is None else self.power.mean,
             "formula": self.factor.formula, "source": self.factor.source,
@@ -95,9 +100,9 @@ class RealTime:
         return found
 
     def __str__(self) -> str:
-        slowest = float(np.min(self.factor.value, initial=np.inf))
         text = (
-            f"{self.factor.mean:.3g} times as fast as the input (the slowest sample {slowest:.3g})"
+            f"{self.factor.mean:.3g} times as fast as the input "
+            f"(the slowest sample {self.slowest:.3g})"
         )
         return text if self.step_seconds is None else f"{text}; {self._told()}"
 

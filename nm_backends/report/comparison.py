@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from nm_backends import html
 from nm_backends.html import escape
 from nm_backends.report.evidence import file_sums
-from nm_backends.report.page import document, drawing
+from nm_backends.report.page import document, drawing, short_name
 from nm_backends.report.pictures import picture
 from nm_backends.report.sections import made_of, tile_list
 
@@ -50,7 +49,7 @@ def comparison_page(
             ("reproduce", "How is this page made again?", made_of(file_sums(files), command)),
         ]
     return document(
-        f"{PurePath(report.source).name} on {', '.join(report.chips)}", _header(report), made
+        f"{short_name(report.source)} on {', '.join(report.chips)}", _header(report), made
     )
 
 
@@ -61,7 +60,7 @@ def _header(report: DeploymentReport) -> str:
     said += f", not on {', '.join(others)}" if fits and others else ""
     samples = f"{report.samples:,} samples" if report.samples else "nothing was run"
     return (
-        f"<p class='soft'>{escape(PurePath(report.source).name)}: {samples}</p>"
+        f"<p class='soft'>{escape(short_name(report.source))}: {samples}</p>"
         f"<h1 class='{'good' if fits else 'bad'}'>{escape(said)}</h1>{_tiles(report)}"
     )
 

@@ -25,12 +25,11 @@ def pace(found: Evidence) -> str:
     keeps_up = None if found.result is None else found.result.real_time
     if keeps_up is None:
         return ""
-    worst = float(np.min(keeps_up.factor.value, initial=np.inf))
     verdict = "yes" if keeps_up.ok else "no"
     text = (
         f"<p class='{'good' if keeps_up.ok else 'bad'}'>On average {verdict}: a step lasts "
         f"{keeps_up.dt:g} s, and the chip is {keeps_up.factor.mean:.3g} times as fast as the "
-        f"input, {worst:.3g} times in the slowest sample.</p>"
+        f"input, {keeps_up.slowest:.3g} times in the slowest sample.</p>"
     )
     if keeps_up.step_seconds is None:
         return text + "<p class='soft'>How long each step takes is not known for this chip.</p>"

@@ -16,7 +16,7 @@ from nm_backends.report.evidence import Evidence, gather
 from nm_backends.report.sections import SECTIONS, tiles
 from nm_backends.report.style import STYLE
 
-__all__ = ["document", "drawing", "page", "write_page"]
+__all__ = ["document", "drawing", "page", "short_name", "write_page"]
 
 
 def page(found: Evidence) -> str:
@@ -69,12 +69,12 @@ def document(title: str, header: str, sections: Sequence[tuple[str, str, str]]) 
 
 
 def _title(found: Evidence) -> str:
-    return f"{_source(found)} on {found.program.chip}"
+    return f"{short_name(found.program.network.source)} on {found.program.chip}"
 
 
-def _source(found: Evidence) -> str:
-    """Return the name of the model, without the folder it lies in."""
-    return PurePath(found.program.network.source).name
+def short_name(source: str) -> str:
+    """Return the name of a model, without the folder it lies in."""
+    return PurePath(source).name
 
 
 def _header(found: Evidence) -> str:
@@ -83,7 +83,7 @@ def _header(found: Evidence) -> str:
     good = found.report.ok and not found.stopped
     whole = html.verdict(found.report)
     short = whole.rpartition(": ")[2].capitalize().replace(" (", f" {escape(chips)} (", 1)
-    source = escape(_source(found))
+    source = escape(short_name(found.program.network.source))
     return (
         f"<p class='soft'>{source} on {escape(chips)}</p>"
         f"<h1 class='{'good' if good else 'bad'}'>{short}</h1>{tiles(found)}"

@@ -77,15 +77,7 @@ class CrossbarTuner:
         )
 
     def gradients(self, spikes: np.ndarray, slopes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return gradients by `values`.
-
-        Parameters
-        ----------
-        spikes
-            Input counts uint8 ``[time, batch, channels]``.
-        slopes
-            Gradient of the loss by each spike of populations, ``[time, batch, size]``.
-        """
+        """Return gradients by `values`; see `nm_backends.tuning.Tuner`."""
         from nm_backends.crossbar.events import encode_spikes
 
         integers, wiring = self._shadow.integers, self._wiring
