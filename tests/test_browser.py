@@ -2,6 +2,9 @@
 
 import itertools
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +29,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+SITE = Path(__file__).parents[1] / "nm_backends/docs/mkdocs.yml"
 DESK, PHONE, PAPER = (1280, 800), (390, 844), (718, 1016)  # CSS pixels; A4 within its margins
 LABELS = [0, 1, 2, 3, 0]
 PAGES = ("odin", "reckon", "learned", "refused", "comparison")
@@ -199,3 +203,27 @@ def test_findings_open_to_their_explanation(opened):
     assert not body.is_visible()
     summary.click()
     assert body.is_visible()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    build = ["mkdocs", "build", "--strict", "-q", "-f", str(SITE), "-d", str(folder)]
+    subprocess.run([sys.executable, "-m", *build], check=True)
+    return folder
+
+
+def test_the_documentation_is_searched_from_disk_and_read_on_a_phone(browser, site):
+    shown, asked = browser.new_page(viewport={"width": PHONE[0], "height": PHONE[1]}), []
+    shown.on("request", lambda request: asked.append(request.url))
+    for path in sorted(site.rglob("*.html")):
+        if path.name != "404.html":  # its addresses are those of a server
+            shown.goto(path.as_uri())
+            assert shown.evaluate("document.documentElement.scrollWidth") == PHONE[0], path
+    shown.set_viewport_size({"width": DESK[0], "height": DESK[1]})
+    shown.goto((site / "guide" / "losses.html").as_uri())
+    shown.locator("[data-md-component=search-query]").fill("chip plugin")
+    shown.locator(".md-search-result__meta", has_text="matching documents").wait_for()
+    assert shown.locator(".md-search-result__item").count() > 3
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    shown.close()
