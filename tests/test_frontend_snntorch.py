@@ -405,6 +405,40 @@ def test_a_model_that_encodes_its_input_itself():
     assert "gt" in found.message
 
 
+class Halves(nn.Module):
+    """Two layers that each receive a part of the input."""
+
+    def __init__(self, at):
+        super().__init__()
+        self.at = at
+        self.fc1, self.fc2 = nn.Linear(at, 6), nn.Linear(16 - at, 6)
+        self.lif1, self.lif2 = snn.Leaky(0.9), snn.Leaky(0.8)
+        torch.manual_seed(1)
+
+    def forward(self, x):
+        a, b, out = self.lif1.init_leaky(), self.lif2.init_leaky(), []
+        for step in x:
+            spikes, a = self.lif1(self.fc1(step[:, : self.at]), a)
+            later, b = self.lif2(self.fc2(step[:, self.at :]), b)
+            out.append(later + spikes)
+        return torch.stack(out)
+
+
+@pytest.mark.parametrize(("at", "code"), [(5, "NMB042"), (8, "NMB046")])
+def test_layers_that_receive_parts_of_the_input_are_refused(at, code):
+    with pytest.raises(nmb.CompileError) as raised:
+        nmb.lower(Halves(at), sample=2 * spikes(16))
+    report = raised.value.report
+    assert code in codes(report)
+    assert "slicing" in next(d.message for d in report if d.code == "NMB148")
+
+
+def test_a_network_that_could_not_be_compared_is_said_to_be(monkeypatch):
+    monkeypatch.setattr("nm_backends.frontends.torch_verify._input", lambda *_: None)
+    report = nmb.lower(two(leaky()), sample=spikes(16)).report
+    assert codes(report, "warning") == ["NMB149"]
+
+
 def test_outputs_may_be_several_and_membranes_are_said_to_be_none():
     def forward(net, x):
         net.lif1.reset_mem(), net.lif2.reset_mem()

@@ -279,4 +279,5 @@ def test_overflows_are_foreseen():
     dense.a_out.connect(lif.a_in)
     found = {d.code: d for d in read(lif)[2]}
     assert found["NMB154"].node == "lif"
+    assert "exponent 4" in found["NMB155"].message
     assert found["NMB154"].found == f"{254 * 16 * 8 / (101 / 4096):,.0f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -247,6 +248,15 @@ def test_the_partitioner_keeps_spikes_at_home(name):
         "in->0": int(spikes[:, :, :4].sum()),
         "in->1": int(spikes[:, :, 4:].sum()),
     }
+
+
+def test_without_the_partitioner_layers_are_cut_in_order_and_that_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pymetis", None)  # as if it were not installed
+    system = small_system(recurrent(), "odin", 4)
+    found = next(d for d in system.report if d.code == "NMB170")
+    assert found.node == "a"
+    data = bernoulli(9, 2, 12, 0.3)
+    same(system.run(data), unpartitioned(recurrent(), "odin", data))
 
 
 def test_results_do_not_depend_on_threads_or_progress():

@@ -87,15 +87,20 @@ class Builder:
         return next(n for n in (name, *(f"{name}_{i}" for i in range(2, 999))) if n not in taken)
 
     def _add_input(self) -> None:
-        shapes = [
-            leaf.into
+        given = {
+            leaf.name: leaf.into
             for leaf in self.seen.leaves.values()
             if any(t.node == INPUT for t in leaf.value.terms)
-        ]
-        if shapes:
-            shape = max(shapes, key=len)
+        }
+        if given:
+            shape = max(given.values(), key=lambda s: (math.prod(s), len(s)))
             self.nodes[self.input] = nir.Input({"input": np.array(shape, dtype=np.int64)})
             self.shape = shape
+            for name, part in given.items():
+                if math.prod(part) != math.prod(shape):
+                    message = f"it receives {math.prod(part)} of the {math.prod(shape)} inputs"
+                    hint = "give it all inputs, with weights of 0 for those that it ignores"
+                    self.notes.add(F.unknown_operation.at(message, node=name, hint=hint))
 
     def _folded(self) -> dict[str, str]:
         """Find batch normalisations that can become part of the layer before them."""

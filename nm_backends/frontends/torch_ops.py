@@ -11,7 +11,7 @@ import torch
 
 from nm_backends.frontends.values import Value
 
-__all__ = ["FRESH", "PICKING", "READOUT", "SAME", "Call", "results"]
+__all__ = ["FRESH", "PICKING", "READOUT", "SAME", "Call", "results", "takes_a_part"]
 
 SAME = frozenset(
     {"view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "squeeze", "unsqueeze"}
@@ -55,6 +55,14 @@ def results(call: Call) -> list[Value]:
     if call.name in ("unbind", "__iter__") and first.whole:
         return [first.at(step) for step in range(len(call.made))]
     return [_result(call, first)] * len(call.made)
+
+
+def takes_a_part(name: str, args: Sequence[Any]) -> bool:
+    """Whether an index keeps some of the values of an axis behind the first."""
+    index = args[-1] if name == "__getitem__" else None
+    return isinstance(index, tuple) and any(
+        isinstance(p, slice) and p != slice(None) for p in index[1:]
+    )
 
 
 def _result(call: Call, first: Value) -> Value:

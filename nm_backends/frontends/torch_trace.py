@@ -174,7 +174,9 @@ class Tracer(TorchFunctionMode):  # type: ignore[misc]
             return
         made = list(tensors_in(result))
         if all(v is None or v.is_input for v in values):
-            if name not in ops.SAME and name not in ops.PICKING and made:
+            if ops.takes_a_part(name, args):
+                self.encoders["slicing"] = None
+            elif name not in ops.SAME and name not in ops.PICKING and made:
                 self.encoders[name] = None
             self._tag_all(made, [Value((Term(INPUT),))] * len(made))
             return
