@@ -211,6 +211,9 @@ class Backend(Protocol):
     ``export_readme(program, plan, names) -> str``
         The ``README.txt`` of an `export` with the files ``names``, where what stands in
         `nm_backends.export_readme` about programming and driving is not right for the chip.
+    ``system_readme(system, levels) -> str``
+        What the ``README.txt`` of several chips says about a time step, where spikes do not leave
+        the chip as output events; ``levels`` names the chips in their order.
     ``assumptions``, ``assuming(assumptions) -> Backend``
         What is taken for granted about the chip where nothing is published: a frozen dataclass of
         `nm_backends.assumptions.choice` fields; and the backend under others (the same dataclass).

@@ -87,6 +87,8 @@ class Session:
         Number of samples, or None for one without a batch axis.
     learning
         As for ``program.session``.
+    chip
+        What is run, where it is not the one chip of the program.
 
     Attributes
     ----------
@@ -96,13 +98,19 @@ class Session:
         Steps since the last reset.
     """
 
-    def __init__(self, program: Program, batch: int | None = None, learning: Any = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        batch: int | None = None,
+        learning: Any = None,
+        chip: ChipSession | None = None,
+    ) -> None:
         if batch is not None and (not isinstance(batch, int) or batch < 1):
             raise UserError(f"batch is {batch!r}, expected None or 1 or more")
         self.program, self.batch = program, batch
         self.layers: dict[str, np.ndarray] = {}
         self.steps = 0
-        self._chip = _open(program, batch or 1, learning)
+        self._chip = chip or _open(program, batch or 1, learning)
         self._learns = bool(self._chip.learning)
 
     def reset(self) -> None:

@@ -37,9 +37,9 @@ class Small:
         return found
 
 
-def cut(net, spikes, neurons):
+def cut(net, spikes, neurons, chips="auto"):
     return compile_system(
-        net, Report("reckon"), Small(neurons), nmb.CompileOptions(), spikes, "auto"
+        net, Report("reckon"), Small(neurons), nmb.CompileOptions(), spikes, chips
     )
 
 

@@ -11,6 +11,8 @@ from crossbar_networks import bernoulli, chip, inputs, layers, link, network, ne
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_models.layered import Layered
+from test_session import same as same_steps
+from test_session import stepped
 
 import nm_backends as nmb
 from nm_backends.artifact import ArtifactError
@@ -169,6 +171,17 @@ def test_every_limit_is_kept(name):
 
 
 @each_chip
+def test_steps_are_the_run(name):
+    """A loop over chips, a skip, delays: step by step as at once, links counted."""
+    net, spikes = recurrent(3), bernoulli(12, 2, 12, 0.4)
+    system = small_system(net, name, 4)
+    session = system.session(2)
+    for _ in range(2):
+        same_steps(session, system.run(spikes, record=("membrane",)), stepped(session, spikes))
+        session.reset()
+
+
+@each_chip
 def test_saved_and_loaded_it_is_the_same(name, tmp_path):
     net, spikes = recurrent(3), bernoulli(8, 2, 12, 0.4)
     system = small_system(net, name, 4)
@@ -319,9 +332,8 @@ def test_what_cannot_be_is_refused_with_its_rule():
         with pytest.raises(UserError, match="chips is"):
             nmb.compile(wide, "odin", chips=chips)
     system = small_system(layers(5, 4), "odin", 2)
-    for refuse in (system.learn, system.session):
-        with pytest.raises(UserError):
-            refuse()
+    with pytest.raises(UserError):
+        system.learn()
 
 
 def test_a_network_that_fits_is_a_program():

@@ -22,7 +22,7 @@ __all__ = ["ROUTES", "export", "read_routes"]
 
 ROUTES = "routes.csv"
 _HEAD = "from_chip,address,to_chip,node,neuron,steps_later"
-_README = """{source} on {chips} {chip}
+_README = """{source} on {chips} x {chip}
 {rule}
 chip0 ... chip{last} hold what programs and drives each chip; begin with the README.txt in each.
 
@@ -31,13 +31,15 @@ neuron) of another, whose input_map.csv lists the words to send for it; steps_la
 next time step. A spike that several chips hear has a line for each. Inputs of the network itself
 stand in the input_map.csv of the chips under their own names.
 
+{driving}{turns}"""
+_DRIVING = """\
 In every time step, chips go level by level ({levels}):
 the chips of a level are sent the words of their input_map.csv from top to bottom, and when they
 are idle, their output events are the inputs of later levels in the same step.
-{turns}"""
+"""
 _TURNS = """
 There is one chip, and it is all of these in turn: program it as chip0, send it all time steps of
-all samples and keep its output events, program it as chip1, and so on.
+all samples and keep what comes out, program it as chip1, and so on.
 """
 
 
@@ -109,13 +111,14 @@ def _readme(system: System) -> str:
         " and ".join(f"chip{i}" for i, p in enumerate(system.parts) if p.level == level)
         for level in levels
     ]
+    order, own = ", then ".join(names), getattr(backend_of(system), "system_readme", None)
     return _README.format(
         source=Path(system.network.source).name,
         chips=len(system.parts),
         chip=system.chip,
         rule="=" * 72,
         last=len(system.parts) - 1,
-        levels=", then ".join(names),
+        driving=own(system, order) if own else _DRIVING.format(levels=order),
         turns=_TURNS if system.shared else "",
     )
 

@@ -62,7 +62,7 @@ def piece(network: Network, chosen: Mapping[str, np.ndarray], inside: bool = Fal
                 weights=weights,
             )
         )
-    needed = {p.pre for p in found} or {network.inputs[0].name}
+    needed = {p.pre for p in found} - chosen.keys() or {network.inputs[0].name}
     inputs = [
         _input(population, name)
         for population in network.populations.values()

@@ -17,6 +17,7 @@ from nm_backends.rules import Report
 
 if TYPE_CHECKING:
     from nm_backends.result import Result
+    from nm_backends.session import Session
     from nm_backends.streaming import Stream
 
 __all__ = ["Part", "System"]
@@ -170,20 +171,30 @@ class System:
         from nm_backends.system.exporting import export
 
         if targets is not None or learning is not None:
-            raise self._frozen()
+            raise self.frozen()
         return export(self, directory, spikes)
 
     def learn(self, *arguments: Any, **options: Any) -> Any:
         """Systems do not learn: this says so."""
-        raise self._frozen()
+        raise self.frozen()
 
-    def session(self, *arguments: Any, **options: Any) -> Any:
-        """Systems are not run step by step by users: this says so."""
-        raise UserError(
-            f"session: this program is for {self.chips} chips and is run as a whole", "program.run"
-        )
+    def session(self, batch: int | None = None, learning: Any = None) -> Session:
+        """Return the chips, to be run step by step; as `nm_backends.program.Program.session`.
 
-    def _frozen(self) -> UserError:
+        Raises
+        ------
+        UserError
+            A single chip is all parts in turn, or ``learning`` is asked for.
+        """
+        from nm_backends.session import Session
+        from nm_backends.system.session import SystemSession
+
+        if learning is not None and learning is not False:
+            raise self.frozen()
+        return Session(cast(Program, self), batch, chip=SystemSession(self, batch or 1))
+
+    def frozen(self) -> UserError:
+        """Return the error of what would have the chips learn."""
         return UserError(
             "several chips do not learn together: the rule of a chip knows its own neurons only",
             "compile for one chip to learn",

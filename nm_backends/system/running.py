@@ -19,9 +19,13 @@ from nm_backends.result import Estimate, RawRun
 from nm_backends.system.pieces import fed, source_of
 
 if TYPE_CHECKING:
+    from nm_backends.session import ChipSession
     from nm_backends.system.program import Part, System
 
-__all__ = ["SystemRunner", "chip_inputs", "link_pairs", "loops", "programming_words"]
+__all__ = [
+    "SystemRunner", "chip_inputs", "link_pairs", "loops", "open_sessions", "programming_words",
+    "step_parts",
+]  # fmt: skip
 
 
 class SystemRunner:
@@ -72,7 +76,7 @@ class SystemRunner:
                     whole[index] += raw.losses[kind][name]
             counters[group[0]] = raw.counters
         layers = {p.name: sent[p.name] for p in system.network.neurons if p.spiking}
-        return RawRun(layers, membranes, self._totals(counters, sent), potentials, losses=losses)
+        return RawRun(layers, membranes, self.totals(counters, sent), potentials, losses=losses)
 
     def estimate(self, counters: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Return energy and latency of the chips; what the host takes is not known."""
@@ -118,23 +122,22 @@ class SystemRunner:
         for part in parts:
             for name in part.neurons:
                 sent.setdefault(name, np.zeros((steps, batch, _size(system, name)), np.uint8))
-        open_session = getattr(self.backend, "open_session", None)
-        if open_session is None:
-            raise UserError(f"{system.chip!r} is not run step by step: chips in a loop cannot run")
-        sessions = [open_session(part.program, batch, None) for part in parts]
+        sessions = open_sessions(system, parts, batch)
+        before = {name: np.zeros_like(counts[0]) for name, counts in sent.items()}
         for t in range(steps):
+            now = {name: counts[t] for name, counts in sent.items()}
+            step_parts(system, parts, sessions, now, before)
+            before = now
+            if membranes is None:
+                continue
             for part, session in zip(parts, sessions, strict=True):
-                spikes = session.step(_now(part, system, sent, t), None)
-                for name, index in part.neurons.items():
-                    sent[name][t][:, index] = spikes[name]
-                if membranes is not None:
-                    for name, values in session.membranes().items():
-                        whole = _room(membranes, system, name, steps, values)
-                        whole[t][:, part.neurons[name]] = values
+                for name, values in session.membranes().items():
+                    whole = _room(membranes, system, name, steps, values)
+                    whole[t][:, part.neurons[name]] = values
         for i, session in zip(group, sessions, strict=True):
             counters[i] = session.counters()
 
-    def _totals(
+    def totals(
         self, chips: list[dict[str, np.ndarray]], sent: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
         """Return sums over chips, those of each chip, and what went over each link."""
@@ -150,6 +153,37 @@ class SystemRunner:
         for i, counters in enumerate(chips):
             found |= {f"chip{i}:{name}": values for name, values in counters.items()}
         return found | _carried(self.links, sent)
+
+
+def open_sessions(system: System, parts: Sequence[Part], batch: int) -> list[ChipSession]:
+    """Return a session for each of some parts of a system."""
+    make = getattr(backend_of(system), "open_session", None)
+    if make is None:
+        raise UserError(f"{system.chip!r} is not run step by step: chips in a loop cannot run")
+    return [make(part.program, batch, None) for part in parts]
+
+
+def step_parts(
+    system: System,
+    parts: Sequence[Part],
+    sessions: Sequence[ChipSession],
+    now: Mapping[str, np.ndarray],
+    before: Mapping[str, np.ndarray],
+) -> None:
+    """Run one step of chips, each after those that it hears within the step.
+
+    Parameters
+    ----------
+    now, before
+        Counts of all populations in this step and in the last, uint8 ``[batch, size]``; what the
+        chips fire is written to ``now``.
+    """
+    for part, session in zip(parts, sessions, strict=True):
+        heard = [source_of(p.name, system.network) for p in part.program.network.inputs]
+        given = np.concatenate([(before if late else now)[name] for name, late in heard], axis=1)
+        fired = session.step(np.ascontiguousarray(given, np.uint8), None)
+        for name, counts in fired.items():
+            now[name][:, part.neurons[name]] = counts
 
 
 def loops(system: System) -> list[list[int]]:
@@ -250,16 +284,6 @@ def _split_inputs(system: System, spikes: np.ndarray) -> dict[str, np.ndarray]:
     inputs = system.network.inputs
     edges = np.cumsum([p.size for p in inputs])[:-1]
     return {p.name: part for p, part in zip(inputs, np.split(spikes, edges, axis=2), strict=True)}
-
-
-def _now(part: Part, system: System, sent: Mapping[str, np.ndarray], t: int) -> np.ndarray:
-    """Return the input counts of a part in one step, uint8 ``[batch, channels]``."""
-    counts = []
-    for population in part.program.network.inputs:
-        name, late = source_of(population.name, system.network)
-        whole = sent[name]
-        counts.append(whole[t - late] if t >= late else np.zeros_like(whole[0]))
-    return np.ascontiguousarray(np.concatenate(counts, axis=1), np.uint8)
 
 
 def _size(system: System, name: str) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nm_backends.readback import Realised
     from nm_backends.result import RawRun
     from nm_backends.rules import Diagnostic, Report
+    from nm_backends.system.program import System
     from nm_backends.trace import TraceVerdict
     from nm_reckon.learning_options import ReckonLearning
     from nm_reckon.parts import Check
@@ -165,6 +166,12 @@ class ReckonBackend:
         from nm_reckon.exporting import readme
 
         return readme(program, plan, names)
+
+    def system_readme(self, system: System, levels: str) -> str:
+        """Return what the ``README.txt`` of several chips says about a time step."""
+        from nm_reckon.several_readme import driving
+
+        return driving(system, levels)
 
     def estimate(self, counters: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Return energy and latency from counters."""

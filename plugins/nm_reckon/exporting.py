@@ -63,11 +63,11 @@ def readme(program: Program, plan: EventPlan | None, names: Sequence[str]) -> st
     drive = Drive(program.layout)
     lag = drive.layout["lag"].tolist()
     lags = ", ".join(f"{p.name} {n}" for p, n in zip(program.network.neurons, lag, strict=True))
-    texts = [(folder / "export_readme.txt").read_text(encoding="utf-8")]
+    parts, learns = ["readme"], any(name.endswith(LEARNED) for name in names)
     if plan is not None and "aer.txt" in names:
-        learns = any(name.endswith(LEARNED) for name in names)
-        parts = ("driving", "learning" if learns else "running")
-        texts += [(folder / f"export_{part}.txt").read_text(encoding="utf-8") for part in parts]
+        parts += ["driving", "learning" if learns else "running"]
+    parts += [] if learns else [_shows(program)]
+    texts = [(folder / f"export_{part}.txt").read_text(encoding="utf-8") for part in parts]
     return "\n".join(texts).format(
         title=title,
         rule="=" * len(title),
@@ -75,7 +75,15 @@ def readme(program: Program, plan: EventPlan | None, names: Sequence[str]) -> st
         each=drive.each,
         lags=lags,
         last=drive.deepest + 1,
+        scale=float(drive.layout["out_scale"][0]) if drive.layout["out_scale"].size else 1.0,
     )
+
+
+def _shows(program: Program) -> str:
+    """Return which text says what the outputs are."""
+    if watched_in(program.layout).size:
+        return "watching"
+    return "membranes" if any(not p.spiking for p in program.network.neurons) else "counting"
 
 
 def _inputs(program: Program) -> Iterator[InputEvents]:
