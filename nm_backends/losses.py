@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nm_backends.rules import Diagnostic, Rule
     from nm_backends.system.program import System
 
-__all__ = ["OFTEN", "Tally", "activity", "findings", "predict"]
+__all__ = ["OFTEN", "Tally", "activity", "findings", "predict", "total"]
 
 OFTEN = 0.9
 """Share of steps from which on a neuron counts as one that always fires."""
@@ -37,12 +37,24 @@ Nodes = Mapping[str, np.ndarray]
 
 def activity(layers: Nodes) -> dict[str, dict[str, np.ndarray]]:
     """Return ``active`` and ``fired`` of spikes ``[time, batch, *shape]`` by node."""
-    fired = {n: spikes.sum(axis=(0, 1), dtype=np.int64) for n, spikes in layers.items()}
+    fired = {n: total(spikes).sum(axis=0) for n, spikes in layers.items()}
     active = {
-        n: (spikes > 0).sum(axis=(0, 1), dtype=np.int64) if spikes.max(initial=0) > 1 else fired[n]
+        n: total(spikes > 0).sum(axis=0) if spikes.max(initial=0) > 1 else fired[n]
         for n, spikes in layers.items()
     }
     return {"active": active, "fired": fired}
+
+
+def total(spikes: np.ndarray) -> np.ndarray:
+    """Return spikes ``[time, ...]``, uint8 or bool, added up over time, int64.
+
+    Bytes are added up as long as they cannot run over, which is several times faster.
+    """
+    at_once = 255 // max(1, int(spikes.max(initial=0)))
+    found = np.zeros(spikes.shape[1:], np.int64)
+    for first in range(0, len(spikes), at_once):
+        found += np.add.reduce(spikes[first : first + at_once], axis=0, dtype=np.uint8)
+    return found
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nm_backends.errors import UserError
-from nm_backends.losses import activity
+from nm_backends.losses import activity, total
 from nm_backends.real_time import real_time, step_cycles
 from nm_backends.result import RawRun, Result
 from nm_backends.spikes import Prepared, prepare
@@ -214,7 +214,7 @@ def _result(program: Program, raw: RawRun, estimates: dict[str, Any], batched: b
 def _readout(raw: RawRun, shown: Population) -> np.ndarray:
     """Return spike counts, or the membrane of the last step (0 where there was no step)."""
     if shown.spiking:
-        return np.asarray(raw.layers[shown.name].sum(axis=0, dtype=np.int64))
+        return total(raw.layers[shown.name])
     return np.asarray(raw.potentials[shown.name][-1:].sum(axis=0))
 
 

@@ -49,6 +49,18 @@ def done(tmp_path_factory):
             ("[compile]", '[learn]\nlayers = ["fc"]\n[learn.options]\nrate = [1, 2]\n[compile]'),
             r"\[learn.options\] has no 'rate': odin does not learn with it.*known: bistability",
         ),
+        (
+            ("[compile]", '[learn]\nlayers = ["fc"]\n[learn.odin]\nthetamem = [9, 300]\n[compile]'),
+            r"\[learn.odin\] thetamem is 300, with which odin cannot learn: .*, expected 0 to 255",
+        ),
+        (
+            ("[compile]", '[learn]\nlayers = ["fc"]\n[learn.options]\nexcite = "@sed"\n[compile]'),
+            r"\[learn.options\] excite is '@sed', with which odin cannot learn: .*expected 0 to 64",
+        ),
+        (
+            ("[compile]", '[learn]\nlayers = ["fc"]\nepochs = {low = 0.5, high = 2}\n[compile]'),
+            r"\[learn\] epochs is 0.5, expected 0",
+        ),
         (("[compile]", "[assumptions.odin]\nx = 2\n[compile]"), r"\[assumptions.odin\] nothing"),
         (("[compile]", "[random]\nseed = 2\n[compile]"), r"\[random\] trials is None"),
         (("[compile]", "[tune]\ntrials = 2\n[compile]"), r"\[tune\] is \[\], expected maximise"),
@@ -65,6 +77,21 @@ def test_what_is_wrong_in_a_description_is_named(tmp_path, change, words):
     assert re.search(words, text), text
     if "nir" not in words and "npz" not in words:
         assert str(path) in text
+
+
+def test_a_value_that_only_some_combinations_allow_is_left_to_the_trials(tmp_path):
+    odin = "[learn.odin]\nteacher = ['virtual', 'rows']\ninhibit = [0, 3]\n[compile]"
+    text = STUDY.replace("[compile]", f"[learn]\nlayers = ['fc']\n{odin}")
+    assert read_study(write_study(tmp_path, text)).learns == ("odin",)
+    never = text.replace("['virtual', 'rows']", "'rows'")
+    with pytest.raises(UserError, match=r"\[learn.odin\] inhibit is 3, with which odin cannot"):
+        read_study(write_study(tmp_path, never))
+
+
+def test_a_chips_own_option_stands_for_that_of_all(tmp_path):
+    odin = "[learn.options]\nexcite = 99\n[learn.odin]\nexcite = {low = 1, high = 64}\n[compile]"
+    text = STUDY.replace("[compile]", f"[learn]\nlayers = ['fc']\n{odin}")
+    assert read_study(write_study(tmp_path, text)).learns == ("odin",)
 
 
 def test_a_grid_has_all_combinations_and_every_row_is_there(done):

@@ -12,12 +12,16 @@ from numba import types
 
 from nm_backends.fixed import kernel
 
-__all__ = ["Encoded", "count_events", "decode_outputs", "encode_spikes", "fill_events"]
+__all__ = [
+    "Counts", "Encoded", "count_events", "decode_outputs", "encode_spikes", "fill_events",
+    "spread",
+]  # fmt: skip
 
 _U64 = types.uint64[::1]
 _I64 = types.int64[::1]
+_SPIKES = types.uint8[:, :, ::1]
+_BITS = types.uint64[:, :, ::1]
 _LARGEST = 255
-_BLOCK = 8  # channels looked at together
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
 _PLACE = np.zeros(64, np.uint64)  # of the only bit that is set, by the top 6 bits of its product
 _PLACE[[(1 << i) * int(_DE_BRUIJN) % 2**64 >> 58 for i in range(64)]] = range(64)
@@ -52,34 +56,68 @@ def encode_spikes(layout: dict[str, np.ndarray], spikes: np.ndarray, threads: in
     spikes
         Counts uint8 ``[time, batch, channels]``.
     """
-    by_sample = np.ascontiguousarray(spikes.transpose(1, 0, 2))
-    step_end = count_events(layout, by_sample, threads)
-    return fill_events(layout, by_sample, step_end, threads)
+    given = Counts.of(spikes)
+    return fill_events(layout, given, count_events(layout, given, threads), threads)
 
 
-def count_events(
-    layout: dict[str, np.ndarray], by_sample: np.ndarray, threads: int = 1
-) -> np.ndarray:
-    """Return `Encoded.step_end` for counts uint8 ``[batch, time, channels]``."""
-    batch, steps, channels = by_sample.shape
+@dataclass(frozen=True)
+class Counts:
+    """Counts, and where they are not 0.
+
+    Parameters
+    ----------
+    spikes
+        uint8 ``[time, batch, channels]``.
+    there
+        Whether a count is not 0, a bit of uint64 ``[time, batch, words]`` each, from the lowest on.
+    plain
+        Whether no count is more than 1; then ``spikes`` is not looked at again.
+    """
+
+    spikes: np.ndarray
+    there: np.ndarray
+    plain: bool
+
+    @classmethod
+    def of(cls, spikes: np.ndarray) -> Counts:
+        """Look through counts once; all else goes from spike to spike."""
+        spikes = np.ascontiguousarray(spikes)
+        packed = np.packbits(spikes, axis=2, bitorder="little")
+        if packed.shape[2] % 8:
+            packed = np.pad(packed, ((0, 0), (0, 0), (0, -packed.shape[2] % 8)))
+        there = packed.view("<u8").astype(np.uint64, copy=False)
+        return cls(spikes, there, int(spikes.max(initial=0)) < 2)
+
+    def part(self, samples: slice) -> Counts:
+        """Return some of the samples."""
+        spikes = self.spikes if self.plain else np.ascontiguousarray(self.spikes[:, samples])
+        return Counts(spikes, np.ascontiguousarray(self.there[:, samples]), self.plain)
+
+
+def count_events(layout: dict[str, np.ndarray], given: Counts, threads: int = 1) -> np.ndarray:
+    """Return `Encoded.step_end`."""
+    steps, batch, words = given.there.shape
     channel, count = layout["slot_channel"], layout["slot_count"].astype(np.int64)
     fixed = int(count[channel < 0].sum())
     delays = np.unique(layout["slot_delay"][channel >= 0])
-    events = np.zeros((delays.size, channels), np.int64)  # per spike, by delay and channel
+    events = np.zeros((delays.size, 64 * words), np.int64)  # per spike, by delay and channel
     for row, delay in zip(events, delays, strict=True):
         there = (channel >= 0) & (layout["slot_delay"] == delay)
         np.add.at(row, channel[there], count[there])
     step_end = np.zeros((batch, steps), np.int64)
-    work = partial(_count, fixed, events, delays.astype(np.int64), by_sample, step_end)
-    _spread(work, batch, threads)
+    work = partial(
+        _count, fixed, events, delays.astype(np.int64), given.spikes, given.there, given.plain,
+        step_end,
+    )  # fmt: skip
+    spread(work, batch, threads)
     return step_end
 
 
 def fill_events(
-    layout: dict[str, np.ndarray], by_sample: np.ndarray, step_end: np.ndarray, threads: int = 1
+    layout: dict[str, np.ndarray], given: Counts, step_end: np.ndarray, threads: int = 1
 ) -> Encoded:
     """Return the words whose number `count_events` has found."""
-    batch, steps, channels = by_sample.shape
+    batch, steps = step_end.shape
     channel, count, delay = (
         np.ascontiguousarray(layout[f"slot_{name}"], np.int64)
         for name in ("channel", "count", "delay")
@@ -88,15 +126,13 @@ def fill_events(
     ends = step_end[:, -1] if steps else np.zeros(batch, np.int64)
     offsets = np.concatenate([[0], np.cumsum(ends)]).astype(np.int64)
     words = np.empty(offsets[-1], np.uint32)
-    blocks = np.zeros((batch, steps, -(-channels // _BLOCK) * _BLOCK), np.uint8)
-    blocks[:, :, :channels] = by_sample
     always = np.packbits(channel < 0, bitorder="little")
     always = np.pad(always, (0, -always.size % 8)).view("<u8").astype(np.uint64)
     fill = partial(
-        _fill, word, channel, count, delay, *_by_channel(channel, delay, channels), always, blocks,
-        blocks.view("<u8").astype(np.uint64, copy=False), offsets, words,
+        _fill, word, channel, count, delay, *_by_channel(channel, delay, 64 * given.there.shape[2]),
+        always, given.spikes, given.there, given.plain, offsets, words,
     )  # fmt: skip
-    _spread(fill, batch, threads)
+    spread(fill, batch, threads)
     return Encoded(words, offsets, step_end)
 
 
@@ -131,7 +167,7 @@ def decode_outputs(
         Network neuron that speaks at an address, or -1: int64 ``[addresses]``.
     """
     batch, steps = step_end.shape
-    counts = np.zeros((batch, steps, neurons), np.uint8)
+    counts = np.zeros((steps, batch, neurons), np.uint8)
     work = partial(
         _collect,
         np.ascontiguousarray(address, np.int32),
@@ -141,11 +177,11 @@ def decode_outputs(
         np.ascontiguousarray(neuron_of, np.int64),
         counts,
     )
-    _spread(work, batch, threads)
-    return np.asarray(counts.transpose(1, 0, 2))
+    spread(work, batch, threads)
+    return counts
 
 
-def _spread(work: Any, batch: int, threads: int) -> None:
+def spread(work: Any, batch: int, threads: int) -> None:
     """Call a kernel for ranges of samples, on several threads where there is enough to do."""
     parts = min(threads, batch // 8)
     if parts < 2:
@@ -154,34 +190,6 @@ def _spread(work: Any, batch: int, threads: int) -> None:
     edges = [batch * i // parts for i in range(parts + 1)]
     with ThreadPoolExecutor(parts) as pool:
         list(pool.map(work, edges[:-1], edges[1:]))
-
-
-@kernel(
-    types.void(
-        types.int64, types.int64[:, ::1], _I64, types.uint8[:, :, ::1], types.int64[:, ::1],
-        types.int64, types.int64,
-    )
-)  # fmt: skip
-def _count(
-    fixed: int,
-    events: np.ndarray,
-    delays: np.ndarray,
-    spikes: np.ndarray,
-    step_end: np.ndarray,
-    first: int,
-    last: int,
-) -> None:
-    """Count the events of every step, cumulated over each sample."""
-    for s in range(first, last):
-        total = 0
-        for t in range(spikes.shape[1]):
-            total += fixed
-            for d in range(delays.size):
-                if t >= delays[d]:
-                    now = spikes[s, t - delays[d]]
-                    for c in range(now.size):
-                        total += events[d, c] * np.int64(now[c])
-            step_end[s, t] = total
 
 
 @kernel()
@@ -193,8 +201,42 @@ def _lowest(bits: np.uint64) -> np.uint64:
 
 @kernel(
     types.void(
-        types.uint32[::1], _I64, _I64, _I64, _I64, _I64, _I64, _U64, types.uint8[:, :, ::1],
-        types.uint64[:, :, ::1], _I64, types.uint32[::1], types.int64, types.int64,
+        types.int64, types.int64[:, ::1], _I64, _SPIKES, _BITS, types.boolean,
+        types.int64[:, ::1], types.int64, types.int64,
+    )
+)  # fmt: skip
+def _count(
+    fixed: int,
+    events: np.ndarray,
+    delays: np.ndarray,
+    spikes: np.ndarray,
+    there: np.ndarray,
+    plain: bool,
+    step_end: np.ndarray,
+    first: int,
+    last: int,
+) -> None:
+    """Count the events of every step, cumulated over each sample."""
+    one = np.uint64(1)
+    for t in range(there.shape[0]):
+        for s in range(first, last):
+            total = fixed + (step_end[s, t - 1] if t else 0)
+            for d in range(delays.size):
+                before = t - delays[d]
+                for w in range(there.shape[2] if before >= 0 else 0):
+                    spiking = there[before, s, w]
+                    while spiking:
+                        c = 64 * w + np.int64(_lowest(spiking))
+                        spiking &= spiking - one
+                        times = 1 if plain else np.int64(spikes[before, s, c])
+                        total += times * events[d, c]
+            step_end[s, t] = total
+
+
+@kernel(
+    types.void(
+        types.uint32[::1], _I64, _I64, _I64, _I64, _I64, _I64, _U64, _SPIKES, _BITS, types.boolean,
+        _I64, types.uint32[::1], types.int64, types.int64,
     )
 )  # fmt: skip
 def _fill(
@@ -207,7 +249,8 @@ def _fill(
     slots: np.ndarray,
     always: np.ndarray,
     spikes: np.ndarray,
-    blocks: np.ndarray,
+    there: np.ndarray,
+    plain: bool,
     offsets: np.ndarray,
     words: np.ndarray,
     first: int,
@@ -218,36 +261,36 @@ def _fill(
     The slots of a step are a set of bits, so that silent channels and slots cost next to nothing
     and the order of the slots is that of the bits.
     """
-    one, byte = np.uint64(1), np.uint64(255)
+    one = np.uint64(1)
     channels = (start.size - 1) // max(1, delays.size)
     bits = np.empty_like(always)
-    for s in range(first, last):
-        at = offsets[s]
-        for t in range(spikes.shape[1]):
+    place = offsets[first:last].copy()
+    for t in range(there.shape[0]):
+        for s in range(first, last):
             bits[:] = always
             for d in range(delays.size):
-                if t < delays[d]:
-                    continue
-                for b in range(blocks.shape[2]):
-                    spiking = blocks[s, t - delays[d], b]
+                before = t - delays[d]
+                for w in range(there.shape[2] if before >= 0 else 0):
+                    spiking = there[before, s, w]
                     while spiking:
-                        inner = _lowest(spiking) >> np.uint64(3)
-                        spiking &= ~(byte << (inner << np.uint64(3)))
-                        c = d * channels + _BLOCK * b + np.int64(inner)
+                        c = d * channels + 64 * w + np.int64(_lowest(spiking))
+                        spiking &= spiking - one
                         for i in range(start[c], start[c + 1]):
                             k = slots[i]
                             bits[k >> 6] |= one << np.uint64(k & 63)
+            at = place[s - first]
             for w in range(bits.size):
                 due = bits[w]
                 while due:
                     k = 64 * w + np.int64(_lowest(due))
                     due &= due - one
                     times = count[k]
-                    if channel[k] >= 0:
-                        times *= np.int64(spikes[s, t - delay[k], channel[k]])
+                    if channel[k] >= 0 and not plain:
+                        times *= np.int64(spikes[t - delay[k], s, channel[k]])
                     for _ in range(times):
                         words[at] = word[k]
                         at += 1
+            place[s - first] = at
 
 
 @kernel(
@@ -273,5 +316,5 @@ def _collect(
             while event[i] >= step_end[s, t]:
                 t += 1
             n = neuron_of[address[i]]
-            if n >= 0 and counts[s, t, n] < _LARGEST:
-                counts[s, t, n] += 1
+            if n >= 0 and counts[t, s, n] < _LARGEST:
+                counts[t, s, n] += 1

@@ -130,14 +130,14 @@ def run_core(
     saturations
         Count membranes that stop at a limit.
     """
-    from nm_backends.crossbar.events import count_events, fill_events
+    from nm_backends.crossbar.events import Counts, count_events, fill_events
 
     threads = threads or usable_cores()
-    by_sample = np.ascontiguousarray(spikes.transpose(1, 0, 2))
-    step_end = count_events(layout, by_sample, threads)
+    given = Counts.of(spikes)
+    step_end = count_events(layout, given, threads)
     parts = []
     for part in _slices(step_end, _SAMPLES_AT_ONCE if saturations else len(step_end)):
-        coded = fill_events(layout, by_sample[part], step_end[part], threads)
+        coded = fill_events(layout, given.part(part), step_end[part], threads)
         parts.append(
             run_coded(
                 chip,

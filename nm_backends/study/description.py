@@ -40,12 +40,15 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from nm_backends.discretisation import RESETS, Discretisation
 from nm_backends.errors import UserError, did_you_mean
 from nm_backends.program import CompileOptions
 from nm_backends.study.axes import Axis, axis_of
+
+if TYPE_CHECKING:
+    from nm_backends.learning_options import LearningOptions
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -331,22 +334,38 @@ class _Reader:
                 continue
             self._known("learn", key, (*_LEARN, "options", *chips))
             axes.append(self._axis("learn", key, value, takes_list=key == "layers"))
-            for one in axes[-1].choices:
+            span = axes[-1].span
+            for one in axes[-1].choices if span is None else (span.low, span.high):
                 self._check_learn(key, one)
-        return axes, tuple(own) or chips
+        learns = tuple(own) or chips
+        for chip in learns:
+            self._check_values(chip, axes)
+        return axes, learns
 
     def _check_options(self, table: str, chip: str, given: Mapping[str, Any]) -> None:
         """Refuse names that a chip's learning does not know, where the chip says what it knows."""
-        from nm_backends.registry import get_backend
-
-        known = getattr(get_backend(chip), "learning_options", None)
-        options = known() if known is not None else None
+        options = _options_of(chip)
         for name, value in given.items():
             if options is not None and not options.knows(name, value):
                 raise UserError(
                     f"{self.file}: [{table}] has no {name!r}: {chip} does not learn with it",
                     did_you_mean(name, options.known()),
                 )
+
+    def _check_values(self, chip: str, axes: list[Axis]) -> None:
+        """Refuse values that no trial of a chip could learn with."""
+        from nm_backends.study.learning_values import impossible_values
+
+        options = _options_of(chip)
+        prefixes = ("learn.options.", f"learn.{chip}.")  # a chip's own stand for those of all
+        mine = [axis for prefix in prefixes for axis in axes if axis.name.startswith(prefix)]
+        for axis, value, error in impossible_values(options, mine) if options else ():
+            table, _, name = axis.name.rpartition(".")
+            raise UserError(
+                f"{self.file}: [{table}] {name} is {value!r}, with which {chip} cannot learn: "
+                f"{error}",
+                error.hint,
+            )
 
     def _check_learn(self, key: str, value: Any) -> None:
         field = f"[learn] {key}"
@@ -426,6 +445,14 @@ class _Reader:
                 did_you_mean(str(metric), NUMBERS),
             )
         return {"objective": metric, "maximise": both[0] == "maximise"}
+
+
+def _options_of(chip: str) -> type[LearningOptions] | None:
+    """Return the class of a chip's learning options, where it says what it learns with."""
+    from nm_backends.registry import get_backend
+
+    known = getattr(get_backend(chip), "learning_options", None)
+    return known() if known is not None else None
 
 
 def _whole(value: Any, low: int = 0) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from nm_reckon.sample import Sample
 from nm_reckon.schedule import BIAS, MOST_TICKS, START, Schedule
 from nm_reckon.spec import INPUTS, NEURONS, OUTPUTS
 from nm_reckon.watching import MOST, watched_in
+
+if TYPE_CHECKING:
+    from nm_backends.crossbar.events import Encoded
 
 __all__ = ["Drive", "layout_of", "layout_problems"]
 
@@ -86,25 +90,51 @@ class Drive:
 
     def samples(self, spikes: np.ndarray) -> Iterator[Sample]:
         """Yield what the host does for spikes uint8 ``[time, batch, channels]``."""
-        steps, batch, _ = spikes.shape
-        ticks, votes = self.ticks(steps), self.votes(steps)
-        for s in range(batch):
-            when, which = np.nonzero(self.events(spikes[:, s], ticks))
-            yield Sample(ticks, when.astype(np.int32), which.astype(np.uint8), infer_acc=votes)
+        ticks, votes = self.ticks(len(spikes)), self.votes(len(spikes))
+        coded = self.encoded(spikes)
+        when = np.arange(ticks - 1, dtype=np.int32)
+        for s, ends in enumerate(coded.step_end):
+            address = coded.words[coded.offsets[s] : coded.offsets[s + 1]].astype(np.uint8)
+            yield Sample(ticks, np.repeat(when, np.diff(ends, prepend=0)), address, infer_acc=votes)
 
-    def events(self, spikes: np.ndarray, ticks: int) -> np.ndarray:
-        """Return which input is sent in which tick, bool ``[ticks, inputs]``."""
-        steps = len(spikes)
-        shift, channel = self.layout["event_shift"], self.layout["event_channel"]
-        sent = np.zeros((ticks, shift.size), bool)
-        for first in np.unique(shift).tolist():
-            due = self.at(steps, first)
-            due = due[due < ticks - 1]  # the last tick propagates nothing
-            inputs = np.flatnonzero((shift == first) & (channel >= 0))
-            sent[due[:, None], inputs] = spikes[: due.size, channel[inputs]] > 0
-            sent[due[:, None], np.flatnonzero((shift == first) & (channel == BIAS))] = True
-            sent[due[:1, None], np.flatnonzero((shift == first) & (channel == START))] = True
-        return sent
+    def encoded(self, spikes: np.ndarray, threads: int = 1) -> Encoded:
+        """Return which inputs are sent in each tick but the last, which propagates nothing.
+
+        Parameters
+        ----------
+        spikes
+            uint8 ``[time, batch, channels]``, one step or more.
+
+        Returns
+        -------
+        Encoded
+            Input addresses as words, ticks as steps.
+        """
+        from nm_backends.crossbar.events import Counts, count_events, fill_events
+
+        channels, channel = spikes.shape[2], self.layout["event_channel"]
+        slots = {
+            "slot_word": np.arange(channel.size, dtype=np.uint32),
+            "slot_channel": np.select([channel == BIAS, channel == START],
+                                      [channels, channels + 1], channel),
+            "slot_count": np.ones(channel.size, np.int64),
+            "slot_delay": self.layout["event_shift"],
+        }  # fmt: skip
+        given = Counts(np.zeros((0, 0, 0), np.uint8), self._there(spikes), plain=True)
+        return fill_events(slots, given, count_events(slots, given, threads), threads)
+
+    def _there(self, spikes: np.ndarray) -> np.ndarray:
+        """Return the spikes of all ticks but the last as bits, see `Counts`.
+
+        Two channels more stand for `BIAS`, which spikes in every step, and `START`, in the first.
+        """
+        steps, batch, channels = spikes.shape
+        there = np.zeros((self.ticks(steps) - 1, batch, -(-(channels + 2) // 64)), "<u8")
+        packed, at = np.packbits(spikes, axis=2, bitorder="little"), self.at(steps, 0)
+        there.view(np.uint8)[at, :, : packed.shape[2]] = packed
+        for extra, when in ((channels, at), (channels + 1, at[:1])):
+            there[when, :, extra // 64] |= np.uint64(1 << extra % 64)
+        return there.astype(np.uint64, copy=False)
 
     def sent(self, past: np.ndarray, now: int, ticks: np.ndarray) -> np.ndarray:
         """Return which input is sent in which tick, as far as steps are known.

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nm_backends.eventcore.words import extract
+from nm_backends.cores import usable_cores
 from nm_backends.image import Image
 from nm_backends.network import Network
 from nm_backends.result import RawRun
 from nm_reckon.drive import Drive
+from nm_reckon.packing import Packed
 from nm_reckon.reading import Reading, counted, decided, split
-from nm_reckon.spec import NEURON_FIELDS, NEURONS, OUTPUTS
+from nm_reckon.spec import NEURONS, OUTPUTS
 from nm_reckon.watching import spikes_in, watched_in
 
 if TYPE_CHECKING:
     from nm_backends.program import Program
-    from nm_reckon.sample import Sample, SampleLog
+    from nm_reckon.logs import Recording
     from nm_reckon.simulator import ReckonSimulator
 
 __all__ = ["Outcome", "execute", "run_image"]
 
 _AT_ONCE = 256  # samples whose recordings are in memory together
-_EVEN, _ODD = (next(f for f in NEURON_FIELDS if f.name == name) for name in ("v_even", "v_odd"))
+_MEMBRANES_AT_ONCE = 16  # with the whole neuron memory of each tick
 
 
 @dataclass
@@ -109,9 +111,10 @@ def run_image(
         from nm_reckon.simulator import ReckonSimulator
 
         chip = ReckonSimulator(image)
+    at_once = _MEMBRANES_AT_ONCE if "membrane" in record else _AT_ONCE
     parts = [
-        _run_part(image, drive, network, spikes[:, first : first + _AT_ONCE], record, threads, chip)
-        for first in range(0, max(1, spikes.shape[1]), _AT_ONCE)
+        _run_part(image, drive, network, spikes[:, first : first + at_once], record, threads, chip)
+        for first in range(0, max(1, spikes.shape[1]), at_once)
     ]
     if len(parts) == 1:
         return parts[0]
@@ -133,64 +136,91 @@ def _run_part(
     image: Image, drive: Drive, network: Network, spikes: np.ndarray,
     record: Sequence[str], threads: int | None, chip: ReckonSimulator | None,
 ) -> Outcome:  # fmt: skip
-    samples = list(drive.samples(spikes)) if len(spikes) else []
-    logs = _logs(image, samples, record, threads, chip)
-    steps, batch, _ = spikes.shape
-    reading = Reading.of(drive.layout, network)
-    when, shown, address = reading.lag, reading.shown, reading.address
-    at, watched = drive.at(steps, 0)[:, None], watched_in(drive.layout)
-    fired = np.zeros((steps, batch, when.size), np.uint8)
-    potentials = np.zeros((steps, batch, shown.size))
-    membranes = np.zeros((steps, batch, when.size), np.int64) if "membrane" in record else None
-    for s, log in enumerate(logs):
-        fired[:, s] = log.spikes[at + when + 1, address]
-        if watched.size:
-            told = spikes_in(log.out_data.reshape(len(log.spikes) - 1, -1), watched.size)
-            fired[:, s, watched] = told[at + when[watched] + 1, np.arange(watched.size)]
-        potentials[:, s] = log.oneur_ready[at + shown, np.arange(shown.size)]
-        if membranes is not None:
-            membranes[:, s] = _membranes(log.mem_ready)[at + when, address]
-    if membranes is not None:
-        membranes = reading.after_reset(image, membranes, fired)
-    votes = np.zeros((batch, 16), np.int64)
-    for s, log in enumerate(logs):
-        votes[s] = log.winner_count[-1]
-    stopped = sum((log.saturated for log in logs), np.zeros((2, NEURONS + OUTPUTS), np.int64))
-    saturated = (stopped[:, address], stopped[:, NEURONS : NEURONS + shown.size])
-    counters = _counters(samples, logs, batch) | {"dropped": drive.merged(spikes)}
-    return Outcome(fired, potentials / reading.scale, votes, saturated, membranes, counters)
+    reading, (steps, batch, _) = Reading.of(drive.layout, network), spikes.shape
+    if steps == 0 or batch == 0:
+        return _nothing(reading, steps, batch, record)
+    threads = threads or usable_cores()
+    packed = Packed.driven(drive.encoded(spikes, threads), drive.votes(steps))
+    seen = _recorded(image, packed, record, threads, chip)
+    fired = _fired(seen, drive, reading, steps, threads)
+    ticks = packed.ticks.size // batch
+    outputs, tally = seen.log.outputs.reshape(batch, ticks), seen.log.tally
+    at, which = drive.at(steps, 0)[:, None], np.arange(reading.shown.size)
+    potentials = outputs["ready"].transpose(1, 0, 2)[at + reading.shown, :, which]
+    stopped = tally["saturated"].sum(axis=0, dtype=np.int64)
+    return Outcome(
+        fired,
+        potentials.transpose(0, 2, 1) / reading.scale,
+        outputs["votes"][:, -1].astype(np.int64),
+        (stopped[:, reading.address], stopped[:, NEURONS : NEURONS + reading.shown.size]),
+        _membranes(image, seen, at, reading, fired) if "membrane" in record else None,
+        _counters(packed, tally) | {"dropped": drive.merged(spikes)},
+    )
 
 
-def _logs(
-    image: Image, samples: list[Sample], record: Sequence[str], threads: int | None,
+def _nothing(reading: Reading, steps: int, batch: int, record: Sequence[str]) -> Outcome:
+    """Return what comes of no steps, or of no samples."""
+    neurons, outputs = reading.lag.size, reading.shown.size
+    none = np.zeros((6, batch), np.int64)
+    return Outcome(
+        np.zeros((steps, batch, neurons), np.uint8),
+        np.zeros((steps, batch, outputs)),
+        np.zeros((batch, OUTPUTS), np.int64),
+        (np.zeros((2, neurons), np.int64), np.zeros((2, outputs), np.int64)),
+        np.zeros((steps, batch, neurons), np.int64) if "membrane" in record else None,
+        counted(*none) | {"dropped": none[0]},
+    )
+
+
+def _recorded(
+    image: Image, packed: Packed, record: Sequence[str], threads: int,
     chip: ReckonSimulator | None,
-) -> list[SampleLog]:  # fmt: skip
+) -> Recording:  # fmt: skip
     """Run samples on ``chip``, one after the other, or each on a chip of its own."""
-    from nm_reckon.simulator import ReckonSimulator, run_batch, train
+    from nm_reckon.simulator import record_batch
 
     logged = ("spikes", "outputs", *(("losses",) if "losses" in record else ()))
-    if "membrane" in record:
-        return [
-            (chip or ReckonSimulator(image)).sample(sample, logged, range(sample.ticks))
-            for sample in samples
-        ]
+    captured = range(int(packed.plan["ticks"][0])) if "membrane" in record else ()
     if chip is not None:
-        return list(train(chip, samples, logged))
-    return list(run_batch(image, samples, logged, threads=threads))
+        return chip.record(packed, logged, captured)[0]
+    return record_batch(image, packed, logged, captured, threads)
 
 
-def _membranes(memory: np.ndarray) -> np.ndarray:
-    """Return membranes int64 ``[ticks, 256]`` of a captured neuron memory."""
-    words = memory.reshape(-1, memory.shape[-1])
-    both = np.stack([extract(words, _EVEN), extract(words, _ODD)], axis=1)
-    return np.asarray(both.reshape(len(memory), -1))
+def _fired(seen: Recording, drive: Drive, reading: Reading, steps: int, threads: int) -> np.ndarray:
+    """Return spikes uint8 ``[time, batch, neurons]``."""
+    from nm_backends.crossbar.events import spread
+    from nm_reckon.gather_kernel import gather
+
+    batch, neurons = seen.log.tally.size, reading.lag.size
+    shown = seen.log.spikes["fired"].reshape(batch, -1, NEURONS)
+    place = np.full(NEURONS, -1)
+    place[reading.address] = np.arange(neurons)
+    fired = np.zeros((steps, batch, neurons), np.uint8)
+    lag = np.ascontiguousarray(reading.lag)
+    work = partial(gather, shown, shown.view(np.uint64), place, lag, drive.each, fired)
+    spread(work, batch, threads)
+    watched = watched_in(drive.layout)
+    if watched.size:
+        when = drive.at(steps, 0)[:, None] + lag[watched] + 1
+        for s, sent in enumerate(seen.sent()):
+            told = spikes_in(sent.reshape(shown.shape[1] - 1, -1), watched.size)
+            fired[:, s, watched] = told[when, np.arange(watched.size)]
+    return fired
 
 
-def _counters(samples: list[Sample], logs: list[SampleLog], batch: int) -> dict[str, np.ndarray]:
-    columns = np.zeros((6, batch), np.int64)
-    for s, (sample, log) in enumerate(zip(samples, logs, strict=True)):
-        columns[:, s] = (
-            np.size(sample.ev_tick), log.out_data.size, log.sops, log.busy.sum(), sample.ticks,
-            log.spikes_fired,
-        )  # fmt: skip
-    return counted(*columns)
+def _membranes(
+    image: Image, seen: Recording, at: np.ndarray, reading: Reading, fired: np.ndarray
+) -> np.ndarray:
+    """Return membranes int64 ``[time, batch, neurons]`` at the end of each step."""
+    batch = fired.shape[1]
+    memory = seen.log.memory["ready"][:, 0].reshape(batch, -1, NEURONS)
+    shown = memory[:, at + reading.lag, reading.address].transpose(1, 0, 2).astype(np.int64)
+    return reading.after_reset(image, shown, fired)
+
+
+def _counters(packed: Packed, tally: np.ndarray) -> dict[str, np.ndarray]:
+    events = np.diff(packed.plan["event"], append=packed.addresses.size)
+    return counted(
+        events, tally["sent"], tally["sops"], tally["busy"].sum(axis=1), packed.plan["ticks"],
+        tally["spikes"],
+    )  # fmt: skip

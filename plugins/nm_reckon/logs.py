@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -73,6 +73,16 @@ class Recording:
             memory=np.zeros(captured.size * packed.plan.size, MEMORY_LOG),
         )
 
+    def sent(self) -> Iterator[np.ndarray]:
+        """Yield the bytes that came back from each sample, uint8."""
+        for n, tally in enumerate(self.log.tally):
+            yield self.log.out[self._place(n, int(tally["sent"]))]
+
+    def _place(self, n: int, count: int) -> slice:
+        """Return where the first bytes of sample ``n`` are."""
+        first = self._bytes * (int(self._plan["begin"][n]) if self._every_tick else n)
+        return slice(first, first + count)
+
     def logs(self, count: int, start: Image) -> list[SampleLog]:
         """Return the logs of the first ``count`` samples; ``start`` has the parameters."""
         lfsr = generator_states(self.log.lfsr["draws"], self.log.lfsr["place"])
@@ -82,8 +92,7 @@ class Recording:
         log, tally = self.log, self.log.tally[n]
         begin = int(self._plan["begin"][n])
         here = slice(begin, begin + int(self._plan["ticks"][n]))
-        first = self._bytes * (begin if self._every_tick else n)
-        sent = slice(first, first + int(tally["sent"]))
+        sent = self._place(n, int(tally["sent"]))
         return SampleLog(
             out_data=log.out[sent],
             out_tick=log.out_tick[sent],

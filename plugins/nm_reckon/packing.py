@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from nm_backends.errors import UserError
 from nm_reckon.layout import PLAN, TARGETS, TICK
 from nm_reckon.sample import Sample
 from nm_reckon.spec import INPUTS, OUTPUTS
+
+if TYPE_CHECKING:
+    from nm_backends.crossbar.events import Encoded
 
 __all__ = ["Packed", "pack"]
 
@@ -39,14 +43,27 @@ class Packed:
     targets: np.ndarray
     has_targets: np.ndarray
 
-    def part(self, first: int, last: int) -> Packed:
-        """Return samples ``first..last - 1``."""
-        plan = self.plan[first:last].copy()
-        begin = int(plan["begin"][0])
-        here = slice(begin, begin + int(plan["ticks"].sum()))
-        plan["begin"] -= begin
-        marks = self.has_targets[first:last]
-        return Packed(plan, self.ticks[here], self.addresses, self.targets[here], marks)
+    @classmethod
+    def driven(cls, coded: Encoded, infer_acc: np.ndarray) -> Packed:
+        """Return samples of nothing but events and votes.
+
+        Parameters
+        ----------
+        coded
+            Input addresses as words, of all ticks but the last (as of steps).
+        infer_acc
+            Pin ``INFER_ACC`` at each tick, uint8 ``[ticks]``.
+        """
+        batch, ticks = len(coded.step_end), infer_acc.size
+        plan, pins = np.zeros(batch, PLAN), np.zeros((batch, ticks), TICK)
+        plan["begin"], plan["event"] = np.arange(batch) * ticks, coded.offsets[:-1]
+        plan["ticks"] = plan["stop"] = ticks
+        plan["label"] = plan["label_tick"] = pins["on_request"] = -1
+        pins["events_end"][:, :-1] = coded.step_end + coded.offsets[:-1, None]
+        pins["events_end"][:, -1] = coded.offsets[1:]
+        pins["infer_acc"] = infer_acc
+        addresses = coded.words.astype(np.uint8)
+        return cls(plan, pins.ravel(), addresses, np.zeros(0, TARGETS), np.zeros(batch, bool))
 
 
 def pack(samples: Sequence[Sample]) -> Packed:

@@ -224,7 +224,8 @@ def _arrays(*kinds: Any) -> list[Any]:
 
 
 _SIGNATURE = types.int64(
-    *_arrays(TABLES, CHIP, STATE, PLAN, TICK, np.uint8, TARGETS), types.int64, types.int64,
+    *_arrays(TABLES, CHIP, STATE, np.uint8, np.uint8, PLAN, TICK, np.uint8, TARGETS),
+    types.int64, types.int64,
     *_arrays(np.uint8, np.int32, np.int32, TALLY, SPIKE_LOG, OUTPUT_LOG, LFSR_LOG, CYCLE_LOG),
     *_arrays(np.int32, MEMORY_LOG),
 )  # fmt: skip
@@ -232,8 +233,9 @@ _SIGNATURE = types.int64(
 
 @kernel(_SIGNATURE)
 def run_samples(
-    tables: np.ndarray, chip: np.ndarray, state: np.ndarray, plan: np.ndarray, ticks: np.ndarray,
-    addresses: np.ndarray, targets: np.ndarray, first: int, last: int,
+    tables: np.ndarray, chip: np.ndarray, state: np.ndarray, present: np.ndarray,
+    fresh: np.ndarray, plan: np.ndarray, ticks: np.ndarray, addresses: np.ndarray,
+    targets: np.ndarray, first: int, last: int,
     out: np.ndarray, out_tick: np.ndarray, late: np.ndarray, tally: np.ndarray, spikes: np.ndarray,
     outputs: np.ndarray, lfsr: np.ndarray, cycles: np.ndarray, captured: np.ndarray,
     memory: np.ndarray,
@@ -241,7 +243,8 @@ def run_samples(
     """Run samples ``first..last - 1`` of a plan, one after the other.
 
     See `packing.Packed` and `logs.Log` for the arrays. ``state`` is one record for all samples, or
-    one for each.
+    one for each; ``present`` are its bytes, the first of which ``fresh`` replaces before each
+    sample.
 
     Returns
     -------
@@ -250,6 +253,7 @@ def run_samples(
     """
     for n in range(first, last):
         s = state[n if state.size > 1 else 0]
+        present[: fresh.size] = fresh
         if plan[n].first == 0:
             _begin(s)
         _run_sample(
@@ -257,6 +261,6 @@ def run_samples(
             spikes, outputs, lfsr, cycles, captured, memory,
         )  # fmt: skip
         tally[n] = s.tally
-        if s.tally.halted:
+        if s.tally.halted and fresh.size == 0:
             return n + 1 - first
     return last - first

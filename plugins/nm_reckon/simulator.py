@@ -14,6 +14,7 @@ from nm_backends.errors import UserError, did_you_mean
 from nm_backends.image import Image
 from nm_backends.image_check import check_image
 from nm_reckon.errors import HaltedError, LocalTickError
+from nm_reckon.layout import STATE, TRANSIENT
 from nm_reckon.lfsr import KINDS, load_seed, seed_of
 from nm_reckon.logs import Recording
 from nm_reckon.packing import Packed, pack
@@ -30,7 +31,7 @@ from nm_reckon.state import (
     tables,
 )
 
-__all__ = ["ReckonSimulator", "run_batch", "train"]
+__all__ = ["ReckonSimulator", "record_batch", "run_batch", "train"]
 
 _REGISTERS = {register.name: register for register in SPEC.registers}
 
@@ -129,18 +130,24 @@ class ReckonSimulator:
         Compiled code without the GIL; a list shorter than the samples ends with the one in which
         the chip halted.
         """
+        recording, done = self.record(packed, record, capture)
+        return recording.logs(done, self._start)
+
+    def record(
+        self, packed: Packed, record: Sequence[str] = (), capture: Sequence[int] = ()
+    ) -> tuple[Recording, int]:
+        """Run samples as `run` does; return what they left behind, and how many were begun."""
         from nm_reckon.sample_kernel import run_samples  # numba, only where something is simulated
 
-        chip = _counting(self._ready(packed), record)
+        chip, none = _counting(self._ready(packed), record), np.zeros(0, np.uint8)
         recording = Recording(packed, chip, record, capture)
         done = run_samples(
-            tables(), chip, self._state, packed.plan, packed.ticks, packed.addresses,
+            tables(), chip, self._state, none, none, packed.plan, packed.ticks, packed.addresses,
             packed.targets, 0, packed.plan.size, *recording.log,
         )  # fmt: skip
-        logs = recording.logs(done, self._start)
-        if logs and logs[-1].halted >= 0:
-            self._halted = logs[-1].halted
-        return logs
+        if done and (halted := int(recording.log.tally["halted"][done - 1])):
+            self._halted = halted
+        return recording, done
 
     def image(self) -> Image:
         """Return what the chip holds now.
@@ -192,34 +199,43 @@ def run_batch(
     list of SampleLog
         One per sample, in order.
     """
+    packed = samples if isinstance(samples, Packed) else pack(samples)
+    return record_batch(image, packed, record, threads=threads).logs(packed.plan.size, image)
+
+
+def record_batch(
+    image: Image,
+    packed: Packed,
+    record: Sequence[str] = (),
+    capture: Sequence[int] = (),
+    threads: int | None = None,
+) -> Recording:
+    """Run independent samples as `run_batch` does; return what they left behind."""
     from nm_reckon.sample_kernel import run_samples
 
     if threads is not None and threads < 1:
         raise UserError(f"threads {threads}: expected 1 or more")
-    packed = samples if isinstance(samples, Packed) else pack(samples)
     simulator = ReckonSimulator(image)
     chip, fresh = _counting(simulator._ready(packed), record), simulator._state
-    threads = threads or usable_cores()
-    edges = np.unique(np.linspace(0, packed.plan.size, 4 * threads + 1).astype(int))
+    # Weights stay unless the chip learns, so that there is no need to put them back.
+    begin = fresh.view(np.uint8)[: STATE.itemsize if chip["learn"][0] else TRANSIENT]
+    recording, threads = Recording(packed, chip, record, capture), threads or usable_cores()
 
-    def work(chunk: tuple[int, int]) -> list[SampleLog]:
-        part, state = packed.part(*chunk), fresh.copy()
-        recording = Recording(part, chip, record)
-        for n in range(part.plan.size):
-            state.view(np.uint8)[:] = fresh.view(np.uint8)  # field by field it takes longer
-            run_samples(
-                tables(), chip, state, part.plan, part.ticks, part.addresses, part.targets,
-                n, n + 1, *recording.log,
-            )  # fmt: skip
-        return recording.logs(part.plan.size, image)
+    def work(chunk: tuple[int, int]) -> None:
+        state = fresh.copy()
+        run_samples(
+            tables(), chip, state, state.view(np.uint8), begin, packed.plan, packed.ticks,
+            packed.addresses, packed.targets, *chunk, *recording.log,
+        )  # fmt: skip
 
-    chunks = [(int(a), int(b)) for a, b in pairwise(edges)]
-    if threads == 1 or len(chunks) < 2:
-        parts = [work(chunk) for chunk in chunks]
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(work, chunks))
-    return [log for part in parts for log in part]
+    parts = 1 if threads == 1 else 4 * threads
+    edges = np.unique(np.linspace(0, packed.plan.size, parts + 1).astype(int)).tolist()
+    if len(edges) < 3:
+        work((0, packed.plan.size))
+        return recording
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, pairwise(edges)))
+    return recording
 
 
 def train(

@@ -155,11 +155,13 @@ class Chips:
         from nm_reckon.sample_kernel import run_samples  # numba, only where it is needed
 
         plan, each, addresses, targets = _planned(ticks, self.state.size, final)
+        none = np.zeros(0, np.uint8)
 
         def work(chunk: tuple[int, int]) -> None:
             run_samples(
-                tables(), self._chip, self.state, plan, each, addresses, targets, *chunk, *log
-            )
+                tables(), self._chip, self.state, none, none, plan, each, addresses, targets,
+                *chunk, *log,
+            )  # fmt: skip
 
         threads = usable_cores() if plan.size >= _WORTH_THREADS else 1
         chunks = list(pairwise(np.linspace(0, plan.size, threads + 1).astype(int).tolist()))
