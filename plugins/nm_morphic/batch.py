@@ -20,6 +20,7 @@ from nm_morphic.events import Events, read_words
 from nm_morphic.image import images_of
 from nm_morphic.simulator import MorphicSimulator
 from nm_morphic.spec import CORES, NEURONS
+from nm_morphic.state import membranes
 
 __all__ = ["Lane", "State", "run_batch", "run_on"]
 
@@ -84,7 +85,7 @@ class Lane:
             outs.append(found)
             books.numbers["core_cycles"][s] += cycles
             if mark is not None:
-                books.membranes[mark] = self._engine.cores["membrane"].reshape(-1)
+                books.membranes[mark] = membranes(self._engine.cores).reshape(-1)
                 mark += 1
         self._note(s, books)
         if start is not None:

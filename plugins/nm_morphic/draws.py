@@ -8,7 +8,7 @@ the learning of a row needs are 512 answers to "is the draw below k": a stretch 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -67,6 +67,7 @@ def draws(bits: int, tap: int, steps: int) -> Draws:
     return Draws(states, values, place)
 
 
+@lru_cache(maxsize=16)
 def allowed(cycle: Draws, limit: int) -> np.ndarray:
     """Return bit ``m``: is draw ``m`` below ``limit``; uint64, a row's worth beyond the end."""
     beyond = NEURONS + 64

@@ -8,12 +8,15 @@ import numpy as np
 
 from nm_morphic.fabric import BUSIEST, PACKETS
 
-__all__ = ["COUNTERS", "Engine"]
+__all__ = ["COUNTERS", "NEURON_STATE", "Engine"]
 
 COUNTERS = ("served", "references", "dropped", "fifo_max")
 """Of each core."""
 
-_CHANGING = ("membrane", "calcium", "leak_count", "calcium_up", "calcium_down", "place")
+NEURON_STATE = (
+    "membrane", "calcium", "leak_count", "calcium_up", "calcium_down", "may_up", "may_down",
+)  # fmt: skip
+"""What events change in neurons."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +55,7 @@ class Engine:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return a copy of what events change, counters apart; see `put_back`."""
-        names = list(_CHANGING)
+        names = [*NEURON_STATE, "place"]
         if (self.cores["plastic"].any(1) & (self.cores["learning"] != 0)).any():
             names.append("weights")
         return {name: self.cores[name].copy() for name in names}

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from nm_backends.errors import UserError
-from nm_morphic.spec import ROWS
 
 __all__ = ["CORE_SHIFT", "REFERENCE", "TOGETHER", "Events", "read_words"]
 
@@ -54,16 +53,12 @@ def read_words(words: np.ndarray, cores: int) -> Events:
     UserError
         A word that addresses nothing.
     """
-    plain = words.astype(np.int64) & ~TOGETHER
-    reference = plain == REFERENCE
-    core, row = plain >> CORE_SHIFT, plain & ROWS - 1
-    bad = ~reference & (core >= cores)
-    for index in np.flatnonzero(bad)[:1]:
-        raise UserError(f"event {index}: {int(words[index]):#x} is no event of {cores} cores")
-    together = (words & np.uint32(TOGETHER)) != 0
-    return Events(
-        np.where(reference, 0, core),
-        np.where(reference, cores, core + 1),
-        np.where(reference, -1, row),
-        np.flatnonzero(~together),
-    )
+    from nm_morphic.reading import read
+
+    size = words.size
+    first, stop, rows, begins = (np.empty(size, np.int64) for _ in range(4))
+    groups, bad = read(np.ascontiguousarray(words, np.uint32), cores, first, stop, rows, begins)
+    if bad >= 0:
+        plain = int(words[bad]) & ~TOGETHER
+        raise UserError(f"event {bad}: {plain:#x} is no event of {cores} cores")
+    return Events(first, stop, rows, begins[:groups])

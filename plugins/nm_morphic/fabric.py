@@ -29,9 +29,17 @@ OUTPUT = np.dtype(
 )  # fmt: skip
 """An output event; ``event`` is the index of the input event that caused it, in the end."""
 
-SHARE = np.dtype([("part", np.int64), ("low", np.int64), ("high", np.int64), ("holding", np.int64)])
-"""What one thread works on: cores ``low .. high - 1``; ``holding`` is 1 unless the events of this
-round are time references, which take no places in FIFOs."""
+SHARE = np.dtype(
+    [(name, np.int64) for name in (
+        "part", "low", "high", "holding", "turn", "round", "clock", "ranks", "waiting", "left",
+        "used", "served", "fired",
+    )]
+)  # fmt: skip
+"""What one thread works on, and how far it is: cores ``low .. high - 1``; ``holding`` is 1 unless
+the events of this round are time references, which take no places in FIFOs; ``turn`` says which of
+two places in turn holds the round; ``ranks`` are its events, ``waiting`` the packets under way,
+``left`` the events that may still be served for this group, ``used`` the outputs so far,
+``served`` whether the round has been served, ``fired`` its spikes."""
 
 MESH = np.dtype(
     [("columns", np.int64), ("y_first", np.int64), ("hop_latency", np.int64),

@@ -20,16 +20,16 @@ import numpy as np
 
 from nm_backends.fixed import grow, kernel
 from nm_backends.together import meet
+from nm_backends.uncounted import borrowed
 from nm_morphic.fabric import OUTPUT, PENDING, SHARE, SPIKE
-from nm_morphic.kernel import serve_reference, serve_row
-from nm_morphic.spec import CORES, NEURONS, SPEC
+from nm_morphic.serving import PER_NEURON, SWEEP, inject, quiet, serve_own, totals
+from nm_morphic.spec import CORES
 from nm_morphic.travel import arrive, close_links, count_links, travel
 
 __all__ = ["plan", "run"]
 
-_PER_NEURON = int(SPEC.quantities["cycles_per_neuron"].value)
-_SWEEP = _PER_NEURON * NEURONS
-_EVENTS, _MOST, _FIRED = range(3)  # of a thread in a round
+_DONE, _ROOM, _ENDED = range(3)
+_SERVED, _MET = 1, 2
 
 
 @kernel()
@@ -71,54 +71,6 @@ def plan(
 
 
 @kernel()
-def _serve(
-    core: Any, turn: int, count: int, addresses: np.ndarray, c: int, allow: np.ndarray, period: int
-) -> int:
-    """Serve what one core holds; return its spikes, whose addresses then follow each other."""
-    used = 0
-    for slot in range(count):
-        row = np.int64(core.rows[turn, slot])
-        fired = serve_reference(core) if row < 0 else serve_row(core, row, allow, period)
-        core.spikes[turn, slot] = fired
-        for j in range(fired):
-            addresses[turn, c, used + j] = core.fired[j]
-        used += fired
-    return used
-
-
-@kernel(inline=True)
-def _serve_own(
-    cores: np.ndarray, share: Any, held: np.ndarray, fired: np.ndarray, turn: int,
-    addresses: np.ndarray, allow: np.ndarray, period: int, tally: np.ndarray,
-) -> None:  # fmt: skip
-    """Serve the cores of a thread, and note how many events and spikes there were."""
-    events, most, spikes = 0, 0, 0
-    for c in range(share.low, share.high):
-        count = held[turn, c]
-        if count:
-            core = cores[c]
-            if share.holding:
-                core.served += count
-            else:
-                core.references += count
-            fired[turn, c] = _serve(core, turn, count, addresses, c, allow, period)
-            events, most, spikes = events + count, max(most, count), spikes + fired[turn, c]
-    tally[turn, share.part, _EVENTS], tally[turn, share.part, _MOST] = events, most
-    tally[turn, share.part, _FIRED] = spikes
-
-
-@kernel(inline=True)
-def _totals(tally: np.ndarray, turn: int, parts: int) -> tuple[int, int, int]:
-    """Return the events of a round, the most of one core, and the spikes."""
-    events, most, fired = 0, 0, 0
-    for part in range(parts):
-        events += tally[turn, part, _EVENTS]
-        most = max(most, tally[turn, part, _MOST])
-        fired += tally[turn, part, _FIRED]
-    return events, most, fired
-
-
-@kernel()
 def _in_order(
     cores: np.ndarray, held: np.ndarray, fired: np.ndarray, turn: int, addresses: np.ndarray,
     place: np.ndarray, ranks: int, order: np.ndarray,
@@ -147,36 +99,13 @@ def _in_order(
 
 
 @kernel(inline=True)
-def _inject(
-    cores: np.ndarray, share: Any, held: np.ndarray, turn: int, first: np.ndarray,
-    stop: np.ndarray, rows: np.ndarray, begin: int, end: int,
-) -> None:  # fmt: skip
-    """Give input events to the cores of a thread, at most one to each.
-
-    A time reference takes no place in the FIFO.
-    """
-    share.holding = rows[begin] >= 0
-    for c in range(share.low, share.high):
-        held[turn, c] = 0
-    for event in range(begin, end):
-        row = rows[event]
-        for c in range(max(first[event], share.low), min(stop[event], share.high)):
-            core = cores[c]
-            if row >= 0 and core.meaning[row] == 0:
-                continue
-            core.rows[turn, 0], core.ranks[turn, 0], core.roots[turn, 0] = row, event - begin, event
-            core.fifo_max = max(core.fifo_max, share.holding)
-            held[turn, c] = 1
-
-
-@kernel(inline=True)
 def _put_out(out: np.ndarray, used: int, order: np.ndarray, spikes: int, clock: int) -> None:
     """Note the spikes of a round as output events, in the cycle that writes the neuron."""
     for j in range(spikes):
         spike, event = order[j], out[used + j]
         event.chip, event.core = spike.core // CORES, spike.core % CORES
         event.neuron, event.event = spike.neuron, spike.root
-        event.cycle = clock + np.int64(spike.slot) * _SWEEP + _PER_NEURON * (spike.neuron + 1) - 1
+        event.cycle = clock + np.int64(spike.slot) * SWEEP + PER_NEURON * (spike.neuron + 1) - 1
 
 
 @kernel()
@@ -191,6 +120,77 @@ def _still_busy(
             status[3] = cores[c].rows[turn, 0]
             return
     status[1], status[2], status[3] = pending[0].root, CORES * pending[0].chip, pending[0].row
+
+
+@kernel()
+def _pass_on(
+    cores: np.ndarray, share: Any, held: np.ndarray, fired_of: np.ndarray, mesh: Any,
+    links: np.ndarray, addresses: np.ndarray, fired: int, last: bool,
+    out: np.ndarray, order: np.ndarray, pending: np.ndarray, place: np.ndarray,
+) -> None:  # fmt: skip
+    """Fill the FIFOs for the next round with what is due and what has been fired."""
+    turn, due = share.turn, 0
+    for c in range(share.low, share.high):
+        held[1 - turn, c] = 0
+    if share.waiting:
+        share.waiting, due = arrive(
+            cores, share, held, turn, mesh.depth, pending, share.waiting, share.round
+        )
+    if fired:
+        _in_order(cores, held, fired_of, turn, addresses, place, share.ranks, order)
+        if share.part == 0:
+            _put_out(out, share.used, order, fired, share.clock)
+            share.used += fired
+        share.waiting = travel(
+            cores, share, held, mesh, turn, order, fired, due, pending, share.waiting, share.round
+        )
+    if mesh.meshed and last:
+        count_links(cores, mesh, links, order, fired, share.round)
+        close_links(links, share.round)
+    share.ranks = due + fired
+
+
+@kernel(inline=True)
+def _settle(
+    cores: np.ndarray, share: Any, held: np.ndarray, fired_of: np.ndarray, tally: np.ndarray,
+    addresses: np.ndarray, allow: np.ndarray, period: int, mesh: Any, links: np.ndarray,
+    status: np.ndarray, barrier: np.ndarray, out: np.ndarray, order: np.ndarray,
+    pending: np.ndarray, place: np.ndarray,
+) -> int:  # fmt: skip
+    """Go on, round by round, until the mesh is idle.
+
+    Returns
+    -------
+    int
+        `_DONE`, `_ENDED` where that will not be, or `_ROOM` where ``share.fired`` spikes, of a
+        round that has been served, need more of it; all is to be called again then.
+    """
+    parts = tally.shape[1]
+    while share.ranks or share.waiting:
+        if not share.served:
+            serve_own(cores, share, held, fired_of, addresses, allow, period, tally)
+        if share.served != _MET and not meet(barrier, parts):
+            return _ENDED
+        events, most, fired = totals(tally, share.turn, parts)
+        if events == 0 and share.waiting == 0:
+            share.turn = 1 - share.turn
+            break
+        share.served, share.fired = _MET, fired
+        room = min(out.size - share.used, order.size, pending.size - share.waiting)
+        if fired > room or share.ranks >= place.size:
+            return _ROOM
+        share.served, share.left = 0, share.left - max(events, 1)
+        if share.left < 0:
+            if share.part == 0:
+                _still_busy(cores, held, share.turn, pending, status)
+            return _ENDED
+        _pass_on(
+            cores, share, held, fired_of, mesh, links, addresses, fired, share.part == parts - 1,
+            out, order, pending, place,
+        )  # fmt: skip
+        share.clock += SWEEP * max(most, 1)
+        share.round, share.turn, share.holding = share.round + 1, 1 - share.turn, 1
+    return _DONE
 
 
 @kernel()
@@ -217,56 +217,38 @@ def run(
         Output events (`OUTPUT`), and how many; of the first thread. ``status`` is left 0, or holds
         1, an input event whose consequences do not end, and a core and row that are still busy.
     """
-    out, used = np.empty(1024, OUTPUT), 0
-    order, pending, place = np.empty(1024, SPIKE), np.empty(1024, PENDING), np.empty(1024, np.int64)
-    parts, shares = tally.shape[1], np.zeros(1, SHARE)
-    mesh, share, clock, round_number, turn = meshes[0], shares[0], 0, 0, 0
+    cores, links, allow, tally = borrowed(cores), borrowed(links), borrowed(allow), borrowed(tally)
+    held, fired_of, addresses = borrowed(held), borrowed(fired_of), borrowed(addresses)
+    first, stop, rows, groups = borrowed(first), borrowed(stop), borrowed(rows), borrowed(groups)
+    out, pending = np.empty(1024, OUTPUT), np.empty(1024, PENDING)
+    order, place = np.empty(1024, SPIKE), np.empty(1024, np.int64)
+    parts, shares, group, ended = tally.shape[1], np.zeros(1, SHARE), 0, _DONE
+    mesh, share = meshes[0], shares[0]
     share.part, share.low = part, cores.size * part // parts
     share.high = cores.size * (part + 1) // parts
-    for group in range(groups.size - 1):
-        begin, end = groups[group], groups[group + 1]
-        ranks, waiting, left, start = end - begin, 0, budget, clock
-        _inject(cores, share, held, turn, first, stop, rows, begin, end)
+    while ended != _ENDED:
+        if parts == 1:
+            group = quiet(
+                cores, share, held, fired_of, tally, first, stop, rows, groups, group, addresses,
+                allow, period, group_cycles,
+            )  # fmt: skip
+        if group == groups.size - 1:
+            break
+        begin, end, start = groups[group], groups[group + 1], share.clock
+        if parts > 1:
+            inject(cores, share, held, first, stop, rows, begin, end)
+        share.ranks, share.left, share.served = end - begin, budget, parts == 1
         while True:
-            _serve_own(cores, share, held, fired_of, turn, addresses, allow, period, tally)
-            if not meet(barrier, parts):
-                return out, used
-            events, most, fired = _totals(tally, turn, parts)
-            if events == 0 and waiting == 0:
-                turn = 1 - turn
+            ended = _settle(
+                cores, share, held, fired_of, tally, addresses, allow, period, mesh, links,
+                status, barrier, borrowed(out), borrowed(order), borrowed(pending), borrowed(place),
+            )  # fmt: skip
+            if ended != _ROOM:
                 break
-            left -= max(events, 1)
-            if left < 0:
-                if part == 0:
-                    _still_busy(cores, held, turn, pending, status)
-                return out, used
-            for c in range(share.low, share.high):
-                held[1 - turn, c] = 0
-            due = 0
-            if waiting:
-                waiting, due = arrive(
-                    cores, share, held, turn, mesh.depth, pending, waiting, round_number
-                )
-            if fired:
-                order, place = grow(order, 0, fired), grow(place, 0, ranks + 1)
-                pending = grow(pending, waiting, fired)
-                _in_order(cores, held, fired_of, turn, addresses, place, ranks, order)
-                if part == 0:
-                    out = grow(out, used, fired)
-                    _put_out(out, used, order, fired, clock)
-                    used += fired
-                waiting = travel(
-                    cores, share, held, mesh, turn, order, fired, due, pending, waiting,
-                    round_number,
-                )  # fmt: skip
-            if mesh.meshed and part == parts - 1:
-                count_links(cores, mesh, links, order, fired, round_number)
-                close_links(links, round_number)
-            clock += _SWEEP * max(most, 1)
-            ranks, round_number, turn = due + fired, round_number + 1, 1 - turn
-            share.holding = 1
-            if ranks == 0 and waiting == 0:
-                break
+            out, order = grow(out, share.used, share.fired), grow(order, 0, share.fired)
+            pending = grow(pending, share.waiting, share.fired)
+            place = grow(place, 0, share.ranks + 1)
         if part == 0:
-            group_cycles[group] = clock - start
-    return out, used
+            group_cycles[group] = share.clock - start
+        group += 1
+    return out, share.used

@@ -14,6 +14,7 @@ from nm_morphic.assumptions import Assumptions
 from nm_morphic.batch import State, run_on
 from nm_morphic.image import images_of
 from nm_morphic.simulator import MorphicSimulator
+from nm_morphic.state import membranes
 
 if TYPE_CHECKING:
     from nm_backends.crossbar.chip import CrossbarChip
@@ -40,20 +41,23 @@ class MorphicSession(CrossbarSession):
 
     def reset(self) -> None:
         """Put neurons and inputs at rest."""
-        self._states: list[State] = [self._engine.state() for _ in range(self.batch)]
+        self._states: list[State] = [dict(self._rest) for _ in range(self.batch)]
         self._past[:] = 0
         self._totals = {}
         self._stuck = False
 
     def membranes(self) -> dict[str, np.ndarray]:
         """Return the membranes as the neuron memories hold them, ``[batch, size]``."""
-        now = np.stack([state["membrane"].reshape(-1) for state in self._states])
-        there = now[:, self._layout["address"]]
+        there = np.stack([self._membranes(state) for state in self._states])
         return {name: m[0] for name, m in split(self.program.network, there[None]).items()}
+
+    def _membranes(self, state: State) -> np.ndarray:
+        self._engine.put_back(state)
+        return np.asarray(membranes(self._engine.cores).reshape(-1)[self._layout["address"]])
 
     def _program_chip(self, image: Image, layout: dict[str, np.ndarray], channels: int) -> None:
         simulator = MorphicSimulator(images_of(image), self._columns, self._assumptions)
-        self._engine = simulator.engine
+        self._engine, self._rest = simulator.engine, simulator.engine.state()
         self._layout, self._delays = undelayed(layout, channels)
         self._past = np.zeros((int(self._delays.max()) + 1, self.batch, channels), np.uint8)
         self.reset()

@@ -19,33 +19,42 @@ from nm_morphic.draws import Draws, allowed, draws
 from nm_morphic.spec import CORES, NEURON_FIELDS, NEURONS, ROWS
 
 __all__ = [
-    "CORE", "WORD", "WORDS", "Limits", "bit_vector", "limits", "load_core", "permissions",
-    "store_neurons",
+    "CORE", "PLANES", "WORD", "WORDS", "Limits", "bit_vector", "limits", "load_core", "membranes",
+    "permissions", "store_neurons",
 ]  # fmt: skip
 
 WORDS = NEURONS // 64
 """64-bit words of a row."""
 
+PLANES = 16
+"""Room for the bits of membranes and thresholds."""
+
 CORE = np.dtype(
     [
-        ("membrane", np.int16, NEURONS),
-        ("threshold", np.int16, NEURONS),
-        ("leak", np.int16, NEURONS),
+        # planes: bit i of all neurons
+        ("bits", np.int64),  # of membranes
+        ("membrane", np.uint64, (PLANES, WORDS)),  # above the least value
+        ("threshold", np.uint64, (PLANES, WORDS)),  # above the least value of a membrane
+        ("leak", np.uint64, (PLANES, WORDS)),
+        ("theta_membrane", np.uint64, (PLANES, WORDS)),  # above the least value of a membrane
+        # one bit per neuron
+        ("reaches", np.uint64, WORDS),  # its threshold is no more than membranes can be
+        ("forgets", np.uint64, WORDS),  # its leak is as much as membranes can be
+        ("emits", np.uint64, WORDS),  # as enabled
+        ("may_up", np.uint64, WORDS),  # as calcium_up
+        ("may_down", np.uint64, WORDS),
+        ("hits", np.uint64, WORDS),  # scratch
         ("enabled", np.uint8, NEURONS),
         ("fired", np.int16, NEURONS),
-        ("hits", np.uint8, NEURONS),  # scratch
-        ("signed_row", np.int8, NEURONS),  # scratch: what a row adds to each neuron
-        ("low", np.int16),
-        ("high", np.int16),
         ("weights", np.uint64, (ROWS, WORDS)),
-        ("meaning", np.uint8, ROWS),  # of the row's bits, see `kernel.MEANINGS`; 0 is disabled
+        # of the row's bits: 0 disabled, 1 {-1, +1}, 2 and 3 {0, 1} excitatory, inhibitory
+        ("meaning", np.uint8, ROWS),
         # S-SDSP
         ("learning", np.int64),  # some neuron counts calcium
         ("calcium", np.int16, NEURONS),
         ("leak_count", np.int16, NEURONS),
         ("calcium_up", np.uint8, NEURONS),
         ("calcium_down", np.uint8, NEURONS),
-        ("theta_membrane", np.int16, NEURONS),
         ("theta", np.int16, (3, NEURONS)),
         ("calcium_leak", np.int16, NEURONS),
         ("calcium_enabled", np.uint8, NEURONS),
@@ -91,7 +100,6 @@ WORD = np.dtype(
 """A word of the neuron memory."""
 
 _PLACES = {
-    "core": "membrane", "thr": "threshold", "leak_str": "leak", "thetamem": "theta_membrane",
     "calcium": "calcium", "caleak_cnt": "leak_count", "ca_leak": "calcium_leak",
     "ca_en": "calcium_enabled",
 }  # fmt: skip
@@ -131,15 +139,40 @@ def load_core(core: np.ndarray, image: Image, number: int, held: Assumptions) ->
     words = np.ascontiguousarray(image.memories["neuron"][neurons]).view(WORD)[:, 0]
     for name, place in _PLACES.items():
         core[place] = words[name]
-    core["enabled"] = words["neur_disable"] == 0
+    _load_planes(core, words, held.membrane_bits)
     core["theta"][0] = [words[f"ca_theta{i}"] for i in (1, 2, 3)]
     core["learning"] = words["ca_en"].any()
-    high = (1 << held.membrane_bits - 1) - 1
-    core["low"], core["high"] = -high - 1, high
     rows = image.memories["synapse_row"][number * ROWS : (number + 1) * ROWS]
     core["weights"][0] = np.ascontiguousarray(rows).view(np.uint64)
     _refresh_windows(core)
     _load_registers(core, image, number)
+
+
+def _load_planes(core: np.ndarray, words: np.ndarray, bits: int) -> None:
+    half = 1 << bits - 1
+    core["bits"] = bits
+    for name, field in (("membrane", "core"), ("theta_membrane", "thetamem"), ("threshold", "thr")):
+        core[name][0] = _planes(np.minimum(words[field].astype(np.int64) + half, 2 * half - 1))
+    core["leak"][0] = _planes(words["leak_str"])
+    core["reaches"][0] = _flags(words["thr"] < half)
+    core["forgets"][0] = _flags(words["leak_str"] >= half)
+    core["enabled"][0] = words["neur_disable"] == 0
+    core["emits"][0] = _flags(core["enabled"][0])
+
+
+def _planes(values: np.ndarray) -> np.ndarray:
+    """Return bit after bit of all neurons, uint64 ``[PLANES, WORDS]``."""
+    from nm_morphic.kernel import write_planes
+
+    found = np.zeros((PLANES, WORDS), np.uint64)
+    write_planes(np.asarray(values, np.int64), found)
+    return found
+
+
+def _flags(values: np.ndarray) -> np.ndarray:
+    """Return one bit per neuron, uint64 ``[..., WORDS]`` of ``[..., 512]``."""
+    packed = np.packbits(values.astype(np.uint8), axis=-1, bitorder="little")
+    return np.asarray(np.ascontiguousarray(packed).view(np.uint64))
 
 
 def _refresh_windows(core: np.ndarray) -> None:
@@ -147,6 +180,8 @@ def _refresh_windows(core: np.ndarray) -> None:
     above = (core["calcium_enabled"][0] != 0) & (calcium >= theta[0])
     core["calcium_up"][0] = above & (calcium < theta[2])
     core["calcium_down"][0] = above & (calcium < theta[1])
+    core["may_up"][0] = _flags(core["calcium_up"][0])
+    core["may_down"][0] = _flags(core["calcium_down"][0])
 
 
 def _load_registers(core: np.ndarray, image: Image, number: int) -> None:
@@ -207,6 +242,16 @@ def store_neurons(core: np.ndarray, words: np.ndarray) -> np.ndarray:
     """Return the neuron words (uint8 ``[512, 16]``) with the present state of a core."""
     changed = words.copy()
     view = changed.view(WORD)[:, 0]
-    for name in ("core", "calcium", "caleak_cnt"):
+    view["core"] = membranes(core)[0]
+    for name in ("calcium", "caleak_cnt"):
         view[name] = core[_PLACES[name]][0]
     return np.asarray(changed)
+
+
+def membranes(cores: np.ndarray) -> np.ndarray:
+    """Return the membranes of cores (`CORE`), int16 ``[cores, 512]``."""
+    from nm_morphic.kernel import read_membranes
+
+    found = np.empty((cores.size, NEURONS), np.int16)
+    read_membranes(cores, found)
+    return found

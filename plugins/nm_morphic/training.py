@@ -14,6 +14,7 @@ from nm_backends.eventcore.errors import LivelockError
 from nm_backends.learn import Score, spiking_score
 from nm_backends.teaching import taught_counts, taught_population
 from nm_morphic.assumptions import Assumptions
+from nm_morphic.engine import NEURON_STATE
 from nm_morphic.events import REFERENCE, read_words
 from nm_morphic.image import images_of, joined
 from nm_morphic.learning_options import MorphicLearning
@@ -31,13 +32,12 @@ if TYPE_CHECKING:
 __all__ = ["Trainer", "at_rest"]
 
 _AT_ONCE = 64  # samples between two calls of progress
-_AT_REST = ("membrane", "calcium", "leak_count", "calcium_up", "calcium_down")
 _FIELDS = ("thetamem", "ca_theta1", "ca_theta2", "ca_theta3", "ca_leak", "thr", "leak_str")
 
 
 def at_rest(simulator: MorphicSimulator) -> dict[str, np.ndarray]:
     """Return a copy of the state in which each sample begins; synapses and draws go on."""
-    return {name: simulator.engine.cores[name].copy() for name in _AT_REST}
+    return {name: simulator.engine.cores[name].copy() for name in NEURON_STATE}
 
 
 @dataclass
