@@ -127,13 +127,13 @@ def _by_search(
 def _improved(trials: Trials, everything: Trials, chosen: Chosen) -> Chosen:
     """Tune finely, as far as the score follows, and polish on all samples, while it pays."""
     integers, choices = chosen.integers, chosen.choices
-    least = everything.score(everything.run(integers, choices))
+    least = everything.judged(integers, choices).score
     for _ in range(_ROUNDS):
         for way in (tune(trials, integers, choices, fine=fine) for fine in (True, False)):
-            score = everything.score(everything.run(way, choices))
+            score = everything.judged(way, choices).score
             integers, least = (way, score) if score < least else (integers, least)
         integers = polish(everything, integers, choices)
-        before, least = least, everything.score(everything.run(integers, choices))
+        before, least = least, everything.judged(integers, choices).score
         if least > _PAYS * before:
             break
     return Chosen(integers, choices)
@@ -150,7 +150,7 @@ def _scored(
             if tuned and options.scale != "maxabs":
                 ways.append(tune(trials, chosen.integers, chosen.choices, fine=False))
             for integers in ways:
-                score = trials.score(trials.run(integers, chosen.choices))
+                score = trials.judged(integers, chosen.choices).score
                 found.append((score, Chosen(integers, chosen.choices)))
     return sorted(found, key=lambda entry: entry[0])
 

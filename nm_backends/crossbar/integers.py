@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import hashlib
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -45,6 +46,13 @@ class Integers:
     def with_(self, **changes: np.ndarray) -> Integers:
         """Return the same with some arrays replaced."""
         return replace(self, **changes)
+
+    def digest(self) -> bytes:
+        """Return the same bytes for equal integers only."""
+        made = hashlib.sha256()
+        for field in fields(self):
+            made.update(np.ascontiguousarray(getattr(self, field.name)).tobytes())
+        return made.digest()
 
 
 def integers_of(

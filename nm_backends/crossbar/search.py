@@ -42,7 +42,7 @@ def tune(trials: Trials, integers: Integers, choices: Choices, *, fine: bool) ->
 
 def polish(trials: Trials, integers: Integers, choices: Choices) -> Integers:
     """Adjust by `Trials.score`: whole populations, and the last one neuron by neuron."""
-    least = trials.score(trials.run(integers, choices))
+    least = trials.judged(integers, choices).score
     for _, span in trials.wiring.spans():
         for name, move in _uniform(trials):
             integers, least = _if_better(trials, integers, choices, name, span, move, least)
@@ -92,20 +92,20 @@ def _best_per_neuron(
     moves: list[Move],
 ) -> Integers:
     start = getattr(integers, name)
-    best, least = start.copy(), trials.errors(trials.run(integers, choices))
+    best, least = start.copy(), trials.judged(integers, choices).errors
     total = least[span].sum()
     if not total:
         return integers
     for move in moves:
         values = _with(start, span, move)
-        errors = trials.errors(trials.run(integers.with_(**{name: values}), choices))
+        errors = trials.judged(integers.with_(**{name: values}), choices).errors
         better = np.zeros(best.size, bool)
         better[span] = errors[span] < least[span]
         best = np.where(better, values, best)
         least = np.where(better, errors, least)
     tried = integers.with_(**{name: best})
     # Neurons that listen to each other were tried together but are now mixed: ask once more.
-    after = trials.errors(trials.run(tried, choices))[span].sum()
+    after = trials.judged(tried, choices).errors[span].sum()
     return tried if after < total else integers
 
 
@@ -119,7 +119,7 @@ def _if_better(
     least: float,
 ) -> tuple[Integers, float]:
     tried = integers.with_(**{name: _with(getattr(integers, name), span, move)})
-    score = trials.score(trials.run(tried, choices))
+    score = trials.judged(tried, choices).score
     return (tried, score) if score < least else (integers, least)
 
 

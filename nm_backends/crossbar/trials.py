@@ -21,7 +21,7 @@ from nm_backends.quantize import source_moments
 if TYPE_CHECKING:
     from nm_backends.crossbar.events import Encoded
 
-__all__ = ["Outcome", "Target", "Trials"]
+__all__ = ["Judgement", "Outcome", "Target", "Trials"]
 
 _DECISIONS = 4.0
 
@@ -87,6 +87,14 @@ class Outcome:
     endless: LivelockError | None = None
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """What `Trials.errors` and `Trials.score` say of an outcome."""
+
+    errors: np.ndarray
+    score: float
+
+
 @dataclass
 class Trials:
     """Tries integers and choices on the calibration spikes."""
@@ -95,6 +103,7 @@ class Trials:
     wiring: Wiring
     target: Target
     _sent: dict[bytes, Encoded] = field(default_factory=dict)
+    _judged: dict[tuple[Choices, bytes], Judgement] = field(default_factory=dict)
 
     def run(self, integers: Integers, choices: Choices) -> Outcome:
         """Run the calibration spikes on the chip's engine."""
@@ -106,13 +115,23 @@ class Trials:
             return Outcome(np.zeros_like(self.target.fired), {"sops": np.zeros(1)}, error)
         return Outcome(run.spikes, run.counters)
 
+    def judged(self, integers: Integers, choices: Choices) -> Judgement:
+        """Return what `run` is worth; a search comes back to the same integers again and again."""
+        key = choices, integers.digest()
+        if key not in self._judged:
+            outcome = self.run(integers, choices)
+            self._judged[key] = Judgement(self.errors(outcome), self.score(outcome))
+        return self._judged[key]
+
     def events(self, integers: Integers, choices: Choices) -> int:
         """Count the input events of all samples."""
         layout = plan(self.wiring, integers, self.chip, choices).layout
         return int(self._encoded(layout).words.size)
 
     def on(self, which: np.ndarray) -> Trials:
-        """Return trials on some of the samples."""
+        """Return trials on some of the samples; these, where that is all of them."""
+        if which.size == self.target.spikes.shape[1]:
+            return self
         return Trials(self.chip, self.wiring, self.target.of_samples(which))
 
     def _encoded(self, layout: dict[str, np.ndarray]) -> Encoded:

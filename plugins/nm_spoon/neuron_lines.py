@@ -16,6 +16,8 @@ _DRIVES = 129
 _SLOPES = np.linspace(0.4, 2.0, 81)
 _OFFSETS = np.linspace(-0.5, 0.0, 51)  # what hears nothing says nothing
 _ARRAYS = ("decay", "gain", "leak", "decay_syn", "gain_syn", "threshold", "v_reset", "v0")
+_MOST = 4096  # neurons remembered
+_FOUND: dict[tuple[str, str, bytes], tuple[float, float, float]] = {}
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ def line_of(population: Population) -> Line:
         return Line(gain, np.zeros(population.size), 0.0, signed=True)
     columns = [_or(getattr(population, name), np.nan, population.size) for name in _ARRAYS]
     kinds, which = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
-    fits = np.array([_fitted(population, int(np.argmax(which.ravel() == i)))
-                     for i in range(len(kinds))])  # fmt: skip
+    first = [int(np.argmax(which.ravel() == i)) for i in range(len(kinds))]
+    fits = np.array([_known(population, n, kind) for n, kind in zip(first, kinds, strict=True)])
     slope, offset, off = fits[which.ravel()].T
     return Line(slope, offset, float(off.max(initial=0.0)))
 
@@ -65,6 +67,16 @@ def _exact(p: Population) -> bool:
     plain = p.decay_syn is None and p.reset.startswith("subtract")
     decay, leak = _or(p.decay, 1.0, 1), _or(p.leak, 0.0, 1)
     return bool(plain and (decay == 1).all() and not leak.any())
+
+
+def _known(population: Population, neuron: int, kind: np.ndarray) -> tuple[float, float, float]:
+    """Return `_fitted`; check and compilation ask for the same neurons."""
+    key = (population.reset, population.spike_cmp, kind.tobytes())
+    if key not in _FOUND:
+        if len(_FOUND) >= _MOST:
+            _FOUND.clear()
+        _FOUND[key] = _fitted(population, neuron)
+    return _FOUND[key]
 
 
 def _fitted(population: Population, neuron: int) -> tuple[float, float, float]:
