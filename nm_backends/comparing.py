@@ -10,6 +10,7 @@ import numpy as np
 
 from nm_backends.deployment import Deployment, DeploymentReport
 from nm_backends.errors import UserError
+from nm_backends.first_spikes import holds_values
 from nm_backends.losses import Tally, findings
 from nm_backends.rules import CompileError
 
@@ -255,7 +256,7 @@ def measured(
         program,
         accuracy(results, batches),
         _same_decisions(results, floats) if floats else None,
-        _agreements(results, floats) if floats else {},
+        _agreements(program, results, floats) if floats else {},
         _means(results),
         sum(int(result.counters["dropped"].sum()) for result in results),
         Tally.of(results).summary(),
@@ -287,14 +288,16 @@ def _with_losses(
     return report
 
 
-def _agreements(results: Sequence[Result], floats: Sequence[Result]) -> dict[str, float]:
+def _agreements(
+    program: Program | System, results: Sequence[Result], floats: Sequence[Result]
+) -> dict[str, float | None]:
+    """Return how far the spikes of each layer agree; None where the chip has none to compare."""
     from nm_backends.agreement import agreement
 
-    return {
-        layer: agreement(_joined(results, layer), _joined(floats, layer))
-        for layer in floats[0].layers
-        if layer in results[0].layers
-    }
+    layers = [layer for layer in floats[0].layers if layer in results[0].layers]
+    if holds_values(program):
+        return dict.fromkeys(layers)
+    return {layer: agreement(_joined(results, layer), _joined(floats, layer)) for layer in layers}
 
 
 def _joined(results: Sequence[Result], layer: str) -> np.ndarray:

@@ -30,7 +30,7 @@ class Deployment:
         Share of samples for which chip and floating point choose the same class.
     spikes
         Layer to the share of spikes that coincide (same neuron, same step) with those in floating
-        point.
+        point; None where the chip computes values instead of spikes: compare `decisions`.
     counters
         Name to the mean per sample.
     dropped
@@ -49,7 +49,7 @@ class Deployment:
     program: Program | System | None = None
     accuracy: float | None = None
     decisions: float | None = None
-    spikes: dict[str, float] = field(default_factory=dict)
+    spikes: dict[str, float | None] = field(default_factory=dict)
     counters: Mapping[str, float] = field(default_factory=dict)
     dropped: int | None = None
     losses: Mapping[str, int] = field(default_factory=dict)
@@ -66,6 +66,13 @@ class Deployment:
     def chips_needed(self) -> int | None:
         """How many of these chips the model takes; None where it does not fit even several."""
         return None if self.program is None else getattr(self.program, "chips", 1)
+
+    @property
+    def spikes_note(self) -> str:
+        """Why spikes cannot be compared with floating point, or ``""``."""
+        if None not in self.spikes.values():
+            return ""
+        return f"{self.chip} computes values instead of spikes: compare decisions"
 
     @property
     def refused_by(self) -> list[str]:
@@ -116,6 +123,7 @@ class Deployment:
             "accuracy": self.accuracy,
             "decisions_as_in_float": self.decisions,
             "spikes_as_in_float": self.spikes,
+            **({"spikes_note": self.spikes_note} if self.spikes_note else {}),
             "rounded": {fit.name: _rounded(fit) for fit in fits},
             "resources": {r.name: [r.used, r.available] for r in self.resources},
             **{f"{name}_per_sample": mean for name, mean in self.counters.items()},
@@ -205,6 +213,7 @@ class DeploymentReport:
         from nm_backends.tables import table
 
         lines = [f"{self.source}: {self.samples:,} samples", "", *table(head(self), rows(self))]
+        lines += [chip.spikes_note for chip in self.chips.values() if chip.spikes_note]
         lines += ["", *map(str, self.common)] if self.common else []
         for chip in self.chips.values():
             found = self.warnings_of(chip) if chip.ok else list(chip.report)

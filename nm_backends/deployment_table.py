@@ -84,13 +84,19 @@ def _nearness(report: DeploymentReport, fit: list[Deployment]) -> Iterator[tuple
     for layer in dict.fromkeys(name for c in fit for name in c.spikes):
         yield (
             f"spikes as in float: {layer}",
-            lambda c, layer=layer: _share(c.spikes.get(layer)),  # type: ignore[misc]
+            lambda c, layer=layer: _agreed(c, layer),  # type: ignore[misc]
         )
     for kind, words in _LOSSES.items():
         if any(kind in c.losses for c in fit):
             yield words, lambda c, kind=kind: _count(c.losses.get(kind))  # type: ignore[misc]
     for name in dict.fromkeys(name for c in fit for name in c.weight_errors):
         yield f"weights rounded by: {name}", lambda c, name=name: _rounded(c, name)  # type: ignore[misc]
+
+
+def _agreed(chip: Deployment, layer: str) -> str:
+    """Return how far spikes agree; chips that have none say so."""
+    share = chip.spikes.get(layer)
+    return "no spikes" if share is None and layer in chip.spikes else _share(share)
 
 
 def _rounded(chip: Deployment, name: str) -> str:

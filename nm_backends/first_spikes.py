@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nm_backends.errors import UserError
 
-__all__ = ["FirstSpikes", "first_of", "latency_code"]
+__all__ = ["FirstSpikes", "first_of", "holds_values", "latency_code"]
+
+if TYPE_CHECKING:
+    from nm_backends.program import Program
+    from nm_backends.system.program import System
 
 _AT_ONCE = 32  # samples that are counted together
 _MAX_STEPS = 1 << 16
@@ -132,3 +136,10 @@ def latency_code(images: Any, steps: int = 255) -> FirstSpikes:
     flat = value.reshape(len(given), -1).astype(np.int32)
     step = np.where(flat > 0, (255 - flat) * steps // 255, -1).astype(np.int32)
     return FirstSpikes(step, steps, np.zeros(len(step), np.int64), timeless=True)
+
+
+def holds_values(program: Program | System) -> bool:
+    """Say whether layers hold a value per sample, computed from first spikes, instead of spikes."""
+    from nm_backends.assumptions import backend_of
+
+    return bool(getattr(backend_of(program), "first_spikes", False))

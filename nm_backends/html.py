@@ -137,7 +137,8 @@ def comparison_table(report: DeploymentReport) -> str:
     """Return a model in floating point and on chips, side by side."""
     from nm_backends.deployment_table import head, rows
 
-    return table(head(report), rows(report))
+    notes = [f"<p>{escape(c.spikes_note)}</p>" for c in report.chips.values() if c.spikes_note]
+    return table(head(report), rows(report)) + "".join(notes)
 
 
 def comparison_html(report: DeploymentReport) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nm_backends.errors import UserError
+from nm_backends.first_spikes import holds_values
 
 if TYPE_CHECKING:
     from nm_backends.chip import ChipSpec
@@ -114,11 +115,9 @@ def measure(
 
 
 def _check(program: Program, package: bool | None) -> None:
-    from nm_backends.assumptions import backend_of
-
     if hasattr(program, "parts"):
         raise UserError("neurobench: a program on several chips has no metrics of one network")
-    if getattr(backend_of(program), "first_spikes", False):
+    if holds_values(program):
         raise UserError(
             f"neurobench: values, not spikes, go from layer to layer on {program.chip!r}"
         )

@@ -8,6 +8,7 @@ import pytest
 import nm_backends as nmb
 from nm_backends.demo import demo_data
 from nm_backends.errors import UserError
+from nm_backends.study.metrics import of_deployment
 
 pytest_plugins = ["pytester"]
 DATA = demo_data(60)
@@ -55,6 +56,26 @@ def test_it_prints_and_is_json(found):
     assert [c["chip"] for c in data["chips"]] == ["odin", "tinyodin"]
     assert data["chips"][1]["rounded"].keys() == found["tinyodin"].program.fit.populations.keys()
     assert data["chips"][0]["energy"]["mean"] > 0
+
+
+def test_values_are_not_compared_with_spikes():
+    """SPOON computes a value per neuron and sample: there is no spike to agree with the model's."""
+    few = DATA.spikes[:, :8]
+    found = nmb.compare(DATA.model, few, DATA.labels[:8], ["spoon", "tinyodin"], progress=False)
+    assert set(found["spoon"].spikes.values()) == {None}
+    assert all(share > 0 for share in found["tinyodin"].spikes.values())
+    assert found["spoon"].decisions > 0
+    data = {chip["chip"]: chip for chip in json.loads(found.to_json())["chips"]}
+    assert set(data["spoon"]["spikes_as_in_float"].values()) == {None}
+    said = "spoon computes values instead of spikes: compare decisions"
+    assert data["spoon"]["spikes_note"] == said
+    assert "spikes_note" not in data["tinyodin"]
+    row = next(line for line in str(found).splitlines() if line.startswith("spikes as in float"))
+    assert row.count("no spikes") == 1
+    assert said in str(found)
+    assert said in found._repr_html_()
+    assert of_deployment(found["spoon"])["spikes"] is None
+    assert of_deployment(found["tinyodin"])["spikes"] > 0
 
 
 def test_a_chip_that_is_too_small_is_part_of_the_report():

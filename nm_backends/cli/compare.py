@@ -121,5 +121,7 @@ def print_comparison(report: DeploymentReport, title: str = "", *, brief: bool =
     title = title or f"{report.source}: {report.samples:,} samples"
     echo_table((first, *(f">{name}" for name in columns)), rows(report, brief=brief), title)
     for chip in report.chips.values():
+        if chip.spikes_note and not brief:
+            click.echo(chip.spikes_note)
         for name in ("latency", "energy"):
             echo_provenance(f"{name} on {chip.chip}", getattr(chip, name))

@@ -125,20 +125,22 @@ def fit(found: Evidence) -> str:
 def spikes(found: Evidence) -> str:
     """Return a raster of chip beside model, and how far all spikes agree."""
     from nm_backends.agreement import agreement
+    from nm_backends.first_spikes import holds_values
     from nm_backends.plot import draw_differences, draw_membranes
 
     chip, model = found.result, found.reference
     if chip is None or model is None:
         return _stopped(found)
+    values = holds_values(found.program)
     rows = [
         (name, f"{mine.sum():,}", f"{model.layers[name].sum():,}",
-         f"{agreement(mine, model.layers[name]):.1%}")
+         "no spikes" if values else f"{agreement(mine, model.layers[name]):.1%}")
         for name, mine in chip.layers.items()
     ]  # fmt: skip
     head, more = ("layer", "spikes on the chip", "in floating point", "same neuron and step"), ""
     pair = [_one(result, result.layers, found.sample) for result in (chip, model)]
     draw = partial(draw_differences, layers=pair[0], wanted=pair[1])
-    if _holds_values(found, chip):
+    if values:
         head, more = ("layer", "sum of values on the chip", *head[2:]), _VALUES
     text = f"sample {found.sample}: spikes of the chip and of the model, layer by layer"
     made = more + html.table(head, rows) + _predicted(found) + picture(draw, (9, 4.8), text)
@@ -149,14 +151,6 @@ def spikes(found: Evidence) -> str:
         made += f"<h3>What do the membranes of {escape(name)} do?</h3>"
         made += picture(draw, (9, 4), f"membranes of {name} in sample {found.sample}")
     return made
-
-
-def _holds_values(found: Evidence, chip: Result) -> bool:
-    """Whether layers are computed once, from first spikes, and hold more than single spikes."""
-    from nm_backends.assumptions import backend_of
-
-    once = getattr(backend_of(found.parts[0]), "first_spikes", False)
-    return once and any(mine.max(initial=0) > 1 for mine in chip.layers.values())
 
 
 def _stopped(found: Evidence) -> str:

@@ -28,7 +28,7 @@ COLUMNS: dict[str, str] = {
     "accuracy": "REAL",
     "float_accuracy": "REAL",
     "decisions": "REAL",  # share of samples decided as in floating point
-    "spikes": "REAL",  # share of spikes as in floating point, mean of the layers
+    "spikes": "REAL",  # share as in floating point, mean of the layers; none on chips of values
     "layers": "TEXT",  # the same by layer, JSON
     "dropped": "INTEGER",
     **dict.fromkeys(_LOSSES, "INTEGER"),
@@ -63,12 +63,13 @@ def of_report(report: Report) -> Row:
 def of_deployment(found: Deployment) -> Row:
     """Return what came of a program that was run."""
     errors = found.weight_errors.values()
+    agreed = {name: share for name, share in found.spikes.items() if share is not None}
     return {
         **of_report(found.report),
         "accuracy": found.accuracy,
         "decisions": found.decisions,
-        "spikes": sum(found.spikes.values()) / len(found.spikes) if found.spikes else None,
-        "layers": _json(found.spikes) if found.spikes else None,
+        "spikes": sum(agreed.values()) / len(agreed) if agreed else None,
+        "layers": _json(agreed) if agreed else None,
         "dropped": found.dropped,
         **{name: found.losses.get(name) for name in _LOSSES},
         **_estimate("energy", found.energy),
