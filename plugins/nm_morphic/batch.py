@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,9 +21,10 @@ from nm_morphic.events import Events, read_words
 from nm_morphic.image import images_of
 from nm_morphic.simulator import MorphicSimulator
 from nm_morphic.spec import CORES, NEURONS
-from nm_morphic.state import membranes
 
-__all__ = ["Lane", "State", "run_batch", "run_on"]
+__all__ = ["State", "run_batch", "run_on"]
+
+_T = TypeVar("_T")
 
 State = dict[str, np.ndarray]
 """What events change, see `Engine.state`."""
@@ -31,76 +33,39 @@ _SERVED_PER_CORE = 1 << 14
 """Events that the cores may serve on average for one input event before it counts as endless."""
 
 _OUT = np.dtype([("address", np.int32), ("event", np.int32)])
+"""An output event of a sample: address over all cores, input event within the sample."""
 
 
 @dataclass
 class _Books:
-    """What is noted per sample (see `BatchLog`), and membranes per mark."""
+    """What is noted per sample, see `nm_morphic.samples.run_samples`."""
 
-    numbers: dict[str, np.ndarray]
+    sizes: np.ndarray
+    counts: np.ndarray
     lost: np.ndarray
     saturated: np.ndarray
     membranes: np.ndarray
 
+    @classmethod
+    def empty(cls, samples: int, neurons: int, marks: int, saturations: bool) -> _Books:
+        return cls(
+            np.zeros(samples, np.int64),
+            np.zeros((samples, 4), np.int64),
+            np.zeros((samples, neurons), np.int64),
+            np.zeros((samples if saturations else 0, 2, neurons), np.int64),
+            np.zeros((marks, neurons), np.int16),
+        )
 
-class Lane:
-    """A copy of a mesh that one thread runs samples on, one after the other.
-
-    Without learning; synapses are those of the image throughout.
-    """
-
-    def __init__(self, engine: Engine, events: Events) -> None:
-        self._engine, self._events = engine.copy(), events
-        self._rest = self._engine.state()
-        self._budget = _SERVED_PER_CORE * self._engine.cores.size
-
-    def run(self, begin: int, end: int) -> tuple[np.ndarray, int]:
-        """Send the events ``begin .. end - 1``; return output events and the cycles taken."""
-        events, part = self._events, slice(begin, end)
-        out, cycles, status = self._engine.run(
-            events.first[part], events.stop[part], events.rows[part], events.groups(begin, end),
-            self._budget,
+    def log(self, outs: Sequence[np.ndarray]) -> BatchLog:
+        """Return all of it with the output events of the samples."""
+        out = np.concatenate([np.empty(0, _OUT), *outs])
+        cycles, served, drops, _ = self.counts.T.copy()
+        return BatchLog(
+            out["address"].copy(), out["event"].copy(), np.append(0, np.cumsum(self.sizes)),
+            core_cycles=cycles, stall_cycles=np.zeros_like(cycles), pops=served, drops=drops,
+            sops=served * NEURONS, outputs=self.sizes, drops_by_neuron=self.lost,
+            membranes=self.membranes, saturated=self.saturated if self.saturated.size else None,
         )  # fmt: skip
-        if status[0]:
-            row, event = int(status[3]), int(status[1])
-            neuron = int(status[2]) * NEURONS + row if row < NEURONS else -1
-            raise LivelockError(0, event, neuron, self._budget)
-        return out, int(cycles.sum())
-
-    def sample(
-        self, s: int, bounds: list[int], books: _Books, mark: int | None, start: State | None = None
-    ) -> np.ndarray:
-        """Run a sample, from ``bounds[0]`` on to each of the others in turn; return its outputs.
-
-        It begins at rest, or in the state ``start``, which then follows it.
-        """
-        self._engine.put_back(self._rest if start is None else start)
-        self._engine.clear()
-        outs = []
-        for begin, end in pairwise(bounds):
-            out, cycles = self.run(begin, end)
-            found = np.empty(out.size, _OUT)
-            found["address"] = (out["chip"] * CORES + out["core"]) * NEURONS + out["neuron"]
-            found["event"] = out["event"] + (begin - bounds[0])
-            outs.append(found)
-            books.numbers["core_cycles"][s] += cycles
-            if mark is not None:
-                books.membranes[mark] = membranes(self._engine.cores).reshape(-1)
-                mark += 1
-        self._note(s, books)
-        if start is not None:
-            start.update(self._engine.state())
-        return np.concatenate([np.empty(0, _OUT), *outs])
-
-    def _note(self, s: int, books: _Books) -> None:
-        cores = self._engine.cores
-        served = int(cores["served"].sum())
-        books.numbers["pops"][s] = served
-        books.numbers["sops"][s] = served * NEURONS
-        books.numbers["drops"][s] = cores["dropped"].sum()
-        books.lost[s] = cores["lost"].reshape(-1)
-        if books.saturated.size:
-            books.saturated[s] = cores["saturated"].transpose(1, 0, 2).reshape(2, -1)
 
 
 def run_batch(
@@ -121,7 +86,7 @@ def run_batch(
     Parameters
     ----------
     image
-        Of the whole mesh.
+        Of the whole mesh. Synapses are those of the image throughout.
     marks
         Ascending; the last of a sample is its last event, so that all its events are sent.
     assumptions, columns
@@ -129,81 +94,109 @@ def run_batch(
     driving
         ``idle``: the host waits until the mesh is idle.
     """
-    simulator = MorphicSimulator(images_of(image), columns, assumptions)
-    simulator.engine.cores["counting"] = saturations
-    neurons = simulator.chips * CORES * NEURONS
+    engine = MorphicSimulator(images_of(image), columns, assumptions).engine
+    engine.cores["counting"] = saturations
     starts = check_offsets("offsets", offsets, words.size)
-    events = read_words(words, neurons // NEURONS)
-    bounds = _bounds(starts, marks, mark_offsets)
-    at = np.cumsum([0, *(len(b) - 1 for b in bounds)])
-    books = _books(len(bounds), neurons, int(at[-1]) if marks is not None else 0, saturations)
+    events = read_words(words, engine.cores.size)
+    bounds, parts = _bounds(starts, marks, mark_offsets)
+    samples, marked = starts.size - 1, 0 if marks is None else marks.size
+    books = _Books.empty(samples, engine.cores.size * NEURONS, marked, saturations)
 
-    def work(chunk: tuple[int, int]) -> list[np.ndarray]:
-        lane = Lane(simulator.engine, events)
-        place = [None if marks is None else int(at[s]) for s in range(*chunk)]
-        return [
-            lane.sample(s, bounds[s], books, m) for s, m in zip(range(*chunk), place, strict=True)
-        ]
+    def work(first: int, last: int) -> np.ndarray:
+        return _run_samples(engine, events, bounds, parts, books, first, last)
 
-    outs = [out for part in _spread(work, len(bounds), threads) for out in part]
-    return _log(outs, books, saturations)
+    return books.log(_spread(work, samples, threads))
+
+
+def _run_samples(
+    engine: Engine, events: Events, bounds: np.ndarray, parts: np.ndarray, books: _Books,
+    first: int, last: int,
+) -> np.ndarray:  # fmt: skip
+    """Run samples ``first .. last - 1`` on a copy of the mesh; return their output events."""
+    from nm_morphic.samples import run_samples
+
+    own, status = engine.copy(), np.zeros(4, np.int64)
+    budget, some = _SERVED_PER_CORE * engine.cores.size, slice(first, last)
+    marks = slice(parts[first] - first, parts[last] - last)  # one less than bounds per sample
+    by_core = (engine.cores.size, NEURONS)
+    found = run_samples(
+        own.cores, engine.cores, own.mesh, own.links, own.permissions, own.period, own.addresses,
+        events.first, events.stop, events.rows, events.begins, bounds,
+        np.searchsorted(events.begins, bounds), parts[first : last + 1], budget,
+        np.empty(1024, _OUT), books.sizes[some], books.counts[some],
+        books.lost[some].reshape(-1, *by_core), books.saturated[some].reshape(-1, 2, *by_core),
+        books.membranes[marks].reshape(-1, *by_core), status,
+    )  # fmt: skip
+    if status[0]:
+        raise _endless(status, budget)
+    return np.asarray(found[: int(books.sizes[some].sum())])
+
+
+def _endless(status: np.ndarray, budget: int) -> LivelockError:
+    row, event = int(status[3]), int(status[1])
+    neuron = int(status[2]) * NEURONS + row if row < NEURONS else -1
+    return LivelockError(0, event, neuron, budget)
 
 
 def run_on(
     engine: Engine, words: np.ndarray, offsets: np.ndarray, states: Sequence[State]
 ) -> BatchLog:
     """Run one sample from each of these states, which go on to where it ends."""
-    cores = engine.cores.size
-    lane = Lane(engine, read_words(words, cores))
-    bounds = _bounds(check_offsets("offsets", offsets, words.size), None, None)
-    books = _books(len(bounds), cores * NEURONS, 0, False)
+    own, events = engine.copy(), read_words(words, engine.cores.size)
+    starts = check_offsets("offsets", offsets, words.size)
+    books = _Books.empty(len(states), engine.cores.size * NEURONS, 0, False)
     outs = [
-        lane.sample(s, bound, books, None, start)
-        for s, (bound, start) in enumerate(zip(bounds, states, strict=True))
+        _go_on(own, events, int(begin), int(end), books, s, states[s])
+        for s, (begin, end) in enumerate(pairwise(starts))
     ]
-    return _log(outs, books, False)
+    return books.log(outs)
 
 
-def _log(outs: list[np.ndarray], books: _Books, saturations: bool) -> BatchLog:
-    out = np.concatenate([np.empty(0, _OUT), *outs])
-    sizes = np.array([o.size for o in outs], np.int64)
-    return BatchLog(
-        out["address"].copy(), out["event"].copy(), np.concatenate([[0], np.cumsum(sizes)]),
-        outputs=sizes, drops_by_neuron=books.lost, membranes=books.membranes, **books.numbers,
-        saturated=books.saturated if saturations else None,
-    )  # fmt: skip
+def _go_on(
+    engine: Engine, events: Events, begin: int, end: int, books: _Books, s: int, state: State
+) -> np.ndarray:
+    """Send the events ``begin .. end - 1`` to a mesh in this state, which follows it."""
+    engine.put_back(state)
+    engine.clear()
+    part, cores = slice(begin, end), engine.cores
+    budget = _SERVED_PER_CORE * cores.size
+    out, cycles, status = engine.run(
+        events.first[part], events.stop[part], events.rows[part], events.groups(begin, end), budget
+    )
+    if status[0]:
+        raise _endless(status, budget)
+    found = np.empty(out.size, _OUT)
+    found["address"] = (out["chip"] * CORES + out["core"]) * NEURONS + out["neuron"]
+    found["event"] = out["event"]
+    sums = cores["served"].sum(), cores["dropped"].sum(), cores["fifo_max"].max()
+    books.sizes[s], books.counts[s] = out.size, (cycles.sum(), *sums)
+    books.lost[s] = cores["lost"].reshape(-1)
+    state.update(engine.state())
+    return found
 
 
 def _bounds(
     starts: np.ndarray, marks: np.ndarray | None, mark_offsets: np.ndarray | None
-) -> list[list[int]]:
-    """Return per sample its first event, and the events after each of its parts."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bounds of all parts of samples, and where those of each sample begin."""
     if marks is None or mark_offsets is None:
-        return [[int(a), int(b)] for a, b in pairwise(starts)]
-    edges = check_offsets("mark_offsets", mark_offsets, marks.size)
-    parts = pairwise(edges)
-    return [
-        [int(first), *(int(first) + 1 + marks[a:b]).tolist()]
-        for first, (a, b) in zip(starts, parts, strict=False)
-    ]
+        found = [np.array(pair) for pair in pairwise(starts)]
+    else:
+        edges = check_offsets("mark_offsets", mark_offsets, marks.size)
+        found = [
+            np.append(first, first + 1 + marks[a:b])
+            for first, (a, b) in zip(starts, pairwise(edges), strict=False)
+        ]
+    sizes = [bounds.size for bounds in found]
+    flat = np.concatenate([np.empty(0, np.int64), *found]).astype(np.int64)
+    return flat, np.cumsum([0, *sizes])
 
 
-def _books(samples: int, neurons: int, marks: int, saturations: bool) -> _Books:
-    names = ("core_cycles", "stall_cycles", "pops", "drops", "sops")
-    return _Books(
-        {name: np.zeros(samples, np.int64) for name in names},
-        np.zeros((samples, neurons), np.int64),
-        np.zeros((samples if saturations else 0, 2, neurons), np.int64),
-        np.zeros((marks, neurons), np.int16),
-    )
-
-
-def _spread(work: object, samples: int, threads: int | None) -> list[list[np.ndarray]]:
+def _spread(work: Callable[[int, int], _T], samples: int, threads: int | None) -> list[_T]:
     """Call ``work`` on ranges of samples, one per thread."""
-    assert callable(work)
     parts = max(1, min(threads or usable_cores(), samples // 4))
     chunks = list(pairwise([samples * i // parts for i in range(parts + 1)]))
     if parts == 1:
-        return [work(chunk) for chunk in chunks]
+        return [work(*chunk) for chunk in chunks]
     with ThreadPoolExecutor(parts) as pool:
-        return list(pool.map(work, chunks))
+        return list(pool.map(lambda chunk: work(*chunk), chunks))

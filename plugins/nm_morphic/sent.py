@@ -81,13 +81,14 @@ def _of_bias(bias: BiasRows) -> list[_Group]:
 
 def _of_inputs(wiring: Wiring, rows: list[Row], balance: np.ndarray) -> list[_Group]:
     by_source: dict[tuple[int, int], list[int]] = {}
+    weights, channel, delay = balance.tolist(), wiring.channel.tolist(), wiring.delay.tolist()
     for i, row in enumerate(rows):
         by_source.setdefault((row.source, row.sign), []).append(i)
     return [
         _Group(
             tuple(rows[i] for i in which),
-            _tendency(rows[which[0]], int(balance[which].sum())),
-            int(wiring.channel[line]), int(wiring.delay[line]), 1,
+            _tendency(rows[which[0]], sum(weights[i] for i in which)),
+            channel[line], delay[line], 1,
         )
         for line, which in _of_lines(wiring, by_source)
     ]  # fmt: skip
@@ -97,10 +98,11 @@ def _of_lines(
     wiring: Wiring, by_source: dict[tuple[int, int], list[int]]
 ) -> list[tuple[int, list[int]]]:
     """Return every line with the rows of its source; line by line where lines share rows."""
+    lines: dict[int, list[int]] = {}
+    for line, source in enumerate(wiring.source.tolist()):
+        lines.setdefault(source, []).append(line)
     found = [
-        (int(line), which)
-        for (source, _), which in by_source.items()
-        for line in np.flatnonzero(wiring.source == source)
+        (line, which) for (source, _), which in by_source.items() for line in lines.get(source, ())
     ]
     return sorted(found, key=lambda one: one[0]) if wiring.shares else found
 
