@@ -81,7 +81,7 @@ class Counts:
     @classmethod
     def of(cls, spikes: np.ndarray) -> Counts:
         """Look through counts once; all else goes from spike to spike."""
-        spikes = np.require(spikes, requirements="CW")  # kernels take no read-only arrays
+        spikes = np.require(spikes, requirements=("C", "W"))  # kernels take no read-only arrays
         packed = np.packbits(spikes, axis=2, bitorder="little")
         if packed.shape[2] % 8:
             packed = np.pad(packed, ((0, 0), (0, 0), (0, -packed.shape[2] % 8)))
