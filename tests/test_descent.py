@@ -14,7 +14,8 @@ from nm_backends.crossbar.choose import by_weights
 from nm_backends.crossbar.descent import kernels
 from nm_backends.crossbar.descent.core import Core
 from nm_backends.crossbar.descent.search import held_out
-from nm_backends.crossbar.descent.variants import varied
+from nm_backends.crossbar.descent.shadow import Shadow
+from nm_backends.crossbar.descent.variants import partly_varied, varied
 from nm_backends.crossbar.layout import Choices, plan
 from nm_backends.crossbar.trials import Target, Trials
 from nm_backends.crossbar.wiring import wire
@@ -138,6 +139,29 @@ def test_variants_are_like_the_given_spikes():
     assert np.array_equal(made, varied(given, np.random.default_rng(0)))
 
 
+def test_some_samples_are_learned_from_as_they_are():
+    given = bernoulli(30, 40, 12, 0.3)
+    made = partly_varied(given, 0.8, np.random.default_rng(0))
+    same = (made == given).all(axis=(0, 2)).mean()
+    assert 0.5 < same < 0.95
+    assert np.array_equal(partly_varied(given, 1.0, np.random.default_rng(0)), given)
+
+
+def test_a_running_mean_is_steadier_than_single_steps():
+    chip = get_backend("odin").chip
+    net = layers(8, 6, 3, decay=0.9, seed=3)
+    wiring = wire(net)
+    integers = by_weights(chip, wiring, CompileOptions()).integers
+    shadow = Shadow(chip, integers, wiring.weights != 0, np.ones((len(wiring.weights), 2), bool))
+    zero = {name: np.zeros(value.shape) for name, value in shadow.values.items()}
+    seen = []
+    for sign in np.random.default_rng(0).choice([-1.0, 1.0], 80):
+        shadow.step(zero | {"threshold": np.full(9, sign)}, {"threshold": 8.0})
+        seen.append((shadow.integers.threshold, shadow.steady.threshold))
+    now, mean = np.array(seen)[40:].std(axis=0)
+    assert (mean < now).all()
+
+
 def test_samples_are_either_learned_from_or_held_out():
     learned, held = held_out(40)
     assert held.size == 10
@@ -237,13 +261,15 @@ def test_never_worse_than_plain_rounding_on_held_out_samples(short, monkeypatch)
     from nm_backends.crossbar.descent import search
 
     astray = Trials.score
-    monkeypatch.setattr(search.Descent, "run", lambda self, start, seen, every: seen(_noise(start)))
+    monkeypatch.setattr(
+        search.Descent, "run", lambda self, start, seen, every: seen([_noise(start)])
+    )
     net, spikes = layers(8, 6, 3, decay=0.9, seed=3), bernoulli(16, 64, 8)
     chip, wiring = get_backend("odin").chip, wire(net)
     everything = Trials(chip, wiring, Target.of(net, wiring, spikes))
     plain = by_weights(chip, wiring, CompileOptions())
     kept = search.by_descent(net, everything, CompileOptions(), [plain])
-    held = everything.on(held_out(64)[1])
+    held = search.with_variants(net, everything.on(held_out(64)[1]))
     scores = [astray(held, held.run(one.integers, one.choices)) for one in (kept, plain)]
     assert scores[0] <= scores[1]
 

@@ -32,6 +32,8 @@ class Recipe:
     guide
         How much neurons are to fire as often as in the model: hidden ones and those of the last
         population, see `nm_backends.crossbar.descent.loss`.
+    given
+        Share of samples that are learned from as they are, not as variants.
     free
         Whether more than weights, thresholds and leaks may change: biases, first membranes, and
         synapses that the model does not have.
@@ -42,12 +44,13 @@ class Recipe:
     memory: float
     stuck: float
     guide: tuple[float, float]
+    given: float
     free: bool
 
 
-NEAR = Recipe(steps=480, rate=0.2, memory=1.0, stuck=0.0, guide=(1.0, 1.0), free=False)
+NEAR = Recipe(steps=480, rate=0.2, memory=1.0, stuck=0.0, guide=(1.0, 1.0), given=0.5, free=False)
 """From the integers of the float model's weights."""
-FAR = Recipe(steps=1440, rate=0.3, memory=0.9, stuck=0.1, guide=(0.1, 0.0), free=True)
+FAR = Recipe(steps=1440, rate=0.3, memory=0.9, stuck=0.1, guide=(0.1, 0.0), given=0.8, free=True)
 """From a tamed network, where the chip's neurons are too different: see `tamed`."""
 _HIGHER = 6
 

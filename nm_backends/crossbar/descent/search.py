@@ -11,12 +11,14 @@ from nm_backends.agreement import readout_agreement
 from nm_backends.crossbar.choose import Chosen
 from nm_backends.crossbar.descent.recipe import FAR, NEAR, Recipe, room_for, tamed
 from nm_backends.crossbar.descent.train import Descent
-from nm_backends.crossbar.trials import Trials
+from nm_backends.crossbar.descent.variants import varied
+from nm_backends.crossbar.integers import Integers
+from nm_backends.crossbar.trials import Target, Trials
 from nm_backends.network import Network
 from nm_backends.program import CompileOptions
 from nm_backends.progress import progress
 
-__all__ = ["by_descent", "held_out", "worth_it"]
+__all__ = ["by_descent", "held_out", "with_variants", "worth_it"]
 
 _FEWEST = 256  # samples
 _HELD, _MOST_HELD = 0.25, 128
@@ -51,6 +53,13 @@ def held_out(samples: int) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(order[held:]), np.sort(order[:held])
 
 
+def with_variants(network: Network, trials: Trials) -> Trials:
+    """Return trials on the same samples and on a variant of each: less is decided by chance."""
+    given = trials.target.spikes
+    more = np.concatenate([given, varied(given, np.random.default_rng(_SEED))], axis=1)
+    return Trials(trials.chip, trials.wiring, Target.of(network, trials.wiring, more))
+
+
 @dataclass
 class _Best:
     """The best integers so far, by held-out samples."""
@@ -77,10 +86,11 @@ def by_descent(
 ) -> Chosen:
     """Descend from the best of ``ways``, and from a tamed start where that does not lead far.
 
-    Whatever is best on the held-out samples is taken, and may be one of ``ways`` as it is.
+    Whatever is best on the held-out samples and variants of them is taken, and may be one of
+    ``ways`` as it is.
     """
     learned, held = held_out(everything.target.spikes.shape[1])
-    trials, best = everything.on(learned), _Best(everything.on(held))
+    trials, best = everything.on(learned), _Best(with_variants(network, everything.on(held)))
     for way in ways:
         best.consider(way)
     assert best.chosen is not None
@@ -115,8 +125,9 @@ def _descend(
     lateral = options.lateral == "auto"
     room = room_for(trials.chip, trials.wiring, start.integers, choices, recipe.free, lateral)
 
-    def seen(integers: object) -> None:
-        best.consider(Chosen(integers, choices))  # type: ignore[arg-type]
+    def seen(found: list[Integers]) -> None:
+        for integers in found:
+            best.consider(Chosen(integers, choices))
         advance(every)
 
     Descent(network, trials, choices, recipe, room).run(start.integers, seen, every)

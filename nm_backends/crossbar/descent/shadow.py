@@ -13,6 +13,7 @@ from nm_backends.crossbar.integers import Integers
 __all__ = ["Shadow", "units_of"]
 
 _FIRST, _SECOND = 0.9, 0.99  # how long Adam remembers slopes and their squares
+_STEADY, _SOON = 0.98, 10  # how long averages remember, less at first
 _RELATIVE = 0.1  # of a threshold (leak, first membrane), where a weight moves by 1
 _SMALL = {"threshold": 8.0, "leak": 4.0}
 _EDGE = 0.45  # beyond the ends of the format; rounding brings it back
@@ -39,12 +40,14 @@ class Shadow:
     weights: np.ndarray
     signs: np.ndarray
     values: dict[str, np.ndarray] = field(init=False)
+    _means: dict[str, np.ndarray] = field(init=False)
     _slopes: dict[str, tuple[np.ndarray, np.ndarray]] = field(init=False)
     _steps: int = 0
 
     def __post_init__(self) -> None:
         names = ("weights", "threshold", "leak", "bias", "start")
         self.values = {name: getattr(self.base, name).astype(np.float64) for name in names}
+        self._means = {name: value.copy() for name, value in self.values.items()}
         self._slopes = {
             name: (np.zeros_like(value), np.zeros_like(value))
             for name, value in self.values.items()
@@ -53,8 +56,16 @@ class Shadow:
     @property
     def integers(self) -> Integers:
         """The integers of now."""
+        return self._rounded(self.values)
+
+    @property
+    def steady(self) -> Integers:
+        """The integers of a running mean: single steps are partly chance, its are less so."""
+        return self._rounded(self._means)
+
+    def _rounded(self, values: dict[str, np.ndarray]) -> Integers:
         return self.base.with_(
-            **{name: np.rint(value).astype(np.int64) for name, value in self.values.items()}
+            **{name: np.rint(value).astype(np.int64) for name, value in values.items()}
         )
 
     def raise_thresholds(self, factor: float) -> None:
@@ -74,6 +85,9 @@ class Shadow:
             size = np.sqrt(second / (1 - _SECOND**self._steps))
             self.values[name] -= rate * mean / (size + 1e-8)
         self.limit()
+        part = 1 - min(_STEADY, self._steps / (self._steps + _SOON))
+        for name, value in self.values.items():
+            self._means[name] += part * (value - self._means[name])
 
     def limit(self) -> None:
         """Bring everything back to where the chip's formats end."""

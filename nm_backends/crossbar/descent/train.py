@@ -18,7 +18,7 @@ from nm_backends.crossbar.descent.loss import slopes_of_spikes
 from nm_backends.crossbar.descent.passes import backward, forward
 from nm_backends.crossbar.descent.recipe import Recipe, Room, core_for
 from nm_backends.crossbar.descent.shadow import Shadow, units_of
-from nm_backends.crossbar.descent.variants import varied
+from nm_backends.crossbar.descent.variants import partly_varied
 from nm_backends.crossbar.integers import Integers
 from nm_backends.crossbar.layout import Choices
 from nm_backends.crossbar.trials import Trials
@@ -57,21 +57,21 @@ class Descent:
     room: Room
     seed: int = 0
 
-    def run(self, integers: Integers, seen: Callable[[Integers], None], every: int) -> None:
-        """Descend from ``integers``; ``seen`` is shown those of the moment now and then."""
+    def run(self, integers: Integers, seen: Callable[[list[Integers]], None], every: int) -> None:
+        """Descend from ``integers``; show ``seen`` those of now and of the mean at times."""
         random = np.random.default_rng(self.seed)
         shadow = Shadow(self.trials.chip, integers, self.room.weights, self.room.signs)
         done = 0
         while done < self.recipe.steps:
             core = self._core(shadow.integers)
-            spikes = varied(self.trials.target.spikes, random)
+            spikes = partly_varied(self.trials.target.spikes, self.recipe.given, random)
             wanted = self._model(spikes)
             order = random.permutation(spikes.shape[1])
             for batch in np.array_split(order, max(1, round(order.size / _BATCH))):
                 self._step(shadow, core, spikes[:, batch], wanted[:, batch], done)
                 done += 1
                 if done % every == 0 or done == self.recipe.steps:
-                    seen(shadow.integers)
+                    seen([shadow.integers, shadow.steady])
                 if done == self.recipe.steps:
                     break
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["varied"]
+__all__ = ["partly_varied", "varied"]
 
 _LOST, _ADDED, _MOVED = 0.2, 0.02, 0.5  # shares at most, drawn for each sample
 _LATE = 2  # steps
+
+
+def partly_varied(spikes: np.ndarray, given: float, random: np.random.Generator) -> np.ndarray:
+    """Return a share ``given`` of the samples as they are, and variants of the others.
+
+    Variants alone teach what to do on spikes that are noisier than those that will come.
+    """
+    kept = random.random((1, spikes.shape[1], 1)) < given
+    return np.where(kept, spikes, varied(spikes, random)).astype(np.uint8)
 
 
 def varied(spikes: np.ndarray, random: np.random.Generator) -> np.ndarray:
