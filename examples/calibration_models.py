@@ -8,29 +8,45 @@ Digits and keywords reset to zero; ``order`` resets by subtraction, snnTorch's d
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-VALIDATION = 200  # training samples, the last, that neither calibrate nor fine-tune
+HELD_BACK = 200  # training digits, the last, that neither calibrate nor fine-tune
+
+
+@dataclass(frozen=True)
+class Spikes:
+    """Samples uint8 ``[time, batch, channels]`` with int64 labels.
+
+    ``codings``: how often each digit is among them, with spikes drawn anew; else 1.
+    """
+
+    spikes: np.ndarray
+    labels: np.ndarray
+    codings: int = 1
 
 
 @dataclass(frozen=True)
 class Data:
-    """Spikes uint8 ``[time, batch, channels]`` and int64 labels, to train with and held out."""
+    """What a model is trained with, what decides between programs, and what is held out.
 
-    spikes: np.ndarray
-    labels: np.ndarray
-    test_spikes: np.ndarray
-    test_labels: np.ndarray
+    ``learned``: how many of the training samples, the first, may calibrate and fine-tune.
+    """
+
+    train: Spikes
+    validation: Spikes
+    test: Spikes
+    learned: int
 
     @property
-    def calibration(self):
-        """Training spikes for the compiler."""
-        return self.spikes[:, :-VALIDATION]
+    def seen(self):
+        """Training samples for the compiler and for fine-tuning."""
+        return Spikes(self.train.spikes[:, : self.learned], self.train.labels[: self.learned])
 
 
 def digits(seed, steps=24):
-    """Return handwritten digits as Bernoulli spikes, 1 in 2 at most; 540 samples are held out."""
+    """Return handwritten digits as Bernoulli spikes, 1 in 2 at most; 540 digits are held out."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -39,10 +55,30 @@ def digits(seed, steps=24):
         held.data / 16.0, held.target, test_size=540, random_state=seed, stratify=held.target
     )
     rng = np.random.default_rng([seed, 0])
-    coded, tested = (
-        (rng.random((steps, *part.shape)) < 0.5 * part).astype(np.uint8) for part in (images, test)
-    )
-    return Data(coded, labels, tested, test_labels)
+
+    def coded(part, labels, codings):
+        parts = [rng.random((steps, *part.shape)) < 0.5 * part for _ in range(codings)]
+        return Spikes(
+            np.concatenate(parts, axis=1).astype(np.uint8), np.tile(labels, codings), codings
+        )
+
+    train, tested = coded(images, labels, 1), coded(test, test_labels, 8)
+    validation = coded(images[-HELD_BACK:], labels[-HELD_BACK:], 4)
+    return Data(train, validation, tested, len(labels) - HELD_BACK)
+
+
+def _made(kinds, draw, seed, sizes):
+    """Return samples of all kinds in turn, each drawn by its kind and a generator."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(sum(sizes)) % len(kinds)
+    spikes = np.stack([draw(kinds[label], rng) for label in labels.tolist()], axis=1)
+    at = np.cumsum((0, *sizes))
+    parts = [Spikes(spikes[:, a:b], labels[a:b]) for a, b in pairwise(at)]
+    train, test, validation = parts
+    return Data(train, validation, test, len(train.labels))
+
+
+SIZES = (1600, 4000, 800)  # training, held out, validation
 
 
 WORDS = ((0.15, 0.35, 0.7, 0.7), (0.35, 0.15, 0.7, 0.7), (0.15, 0.35, 0.9, 0.6),
@@ -51,12 +87,9 @@ WORDS = ((0.15, 0.35, 0.7, 0.7), (0.35, 0.15, 0.7, 0.7), (0.15, 0.35, 0.9, 0.6),
 BANDS = 32
 
 
-def keywords(seed, steps=40, train=1600, test=800):
+def keywords(seed, steps=40, sizes=SIZES):
     """Return made-up words: two sounds whose pitch glides, by speakers who differ."""
-    rng = np.random.default_rng([seed, 1])
-    labels = np.arange(train + test) % len(WORDS)
-    spikes = np.stack([_word(WORDS[label], rng, steps) for label in labels.tolist()], axis=1)
-    return Data(spikes[:, :train], labels[:train], spikes[:, train:], labels[train:])
+    return _made(WORDS, lambda pitches, rng: _word(pitches, rng, steps), [seed, 1], sizes)
 
 
 def _word(pitches, rng, steps):
@@ -76,16 +109,13 @@ def _word(pitches, rng, steps):
 TONES, CHANNELS = 4, 16
 
 
-def order(seed, steps=36, train=1600, test=800):
+def order(seed, steps=36, sizes=SIZES):
     """Return two different tones with a pause between them; the class is which and in which order.
 
     A tone is a burst of four of the sixteen channels; onset, length, pause and noise vary.
     """
-    rng = np.random.default_rng([seed, 2])
     pairs = [(a, b) for a in range(TONES) for b in range(TONES) if a != b]
-    labels = np.arange(train + test) % len(pairs)
-    spikes = np.stack([_tones(pairs[label], rng, steps) for label in labels.tolist()], axis=1)
-    return Data(spikes[:, :train], labels[:train], spikes[:, train:], labels[train:])
+    return _made(pairs, lambda pair, rng: _tones(pair, rng, steps), [seed, 2], sizes)
 
 
 def _tones(pair, rng, steps):
@@ -174,7 +204,7 @@ def _hidden(task):
     return made
 
 
-def trained(task, data, seed, advance=lambda _: None):
+def trained(task, train, seed, advance=lambda _: None):
     """Return a model that was trained on the cross entropy of its spike counts, one seed."""
     import torch
 
@@ -185,9 +215,9 @@ def trained(task, data, seed, advance=lambda _: None):
     optimiser = torch.optim.Adam(wanted, lr=task.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, task.epochs)
     for _ in range(task.epochs):
-        for batch in np.array_split(rng.permutation(len(data.labels)), len(data.labels) // 64):
-            counts = model(torch.from_numpy(data.spikes[:, batch]).float()).sum(0)
-            loss = torch.nn.functional.cross_entropy(counts, torch.from_numpy(data.labels[batch]))
+        for batch in np.array_split(rng.permutation(len(train.labels)), len(train.labels) // 64):
+            counts = model(torch.from_numpy(train.spikes[:, batch]).float()).sum(0)
+            loss = torch.nn.functional.cross_entropy(counts, torch.from_numpy(train.labels[batch]))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

@@ -7,8 +7,8 @@ trains the models of ``calibration_models.py`` (once: they are kept as ``.nir`` 
 each for every chip by plain rounding (``maxabs``: scales by the largest weight, no calibration)
 and with calibration on training samples, and runs both on held-out samples. With ``--fine-tune N``
 the calibrated programs are also trained on with the chip in the loop, for N epochs with labels and
-on variants of the samples; training samples that calibration and fine-tuning have not seen choose
-the epoch. Gradients are those of the chip's own events, for ReckOn those of the float model.
+on variants of the samples; samples that nothing was fitted to choose the epoch, or none where the
+gain is not clear. Gradients are those of the chip's own events, for ReckOn the float model's.
 """
 
 import argparse
@@ -18,21 +18,25 @@ from pathlib import Path
 
 import nir
 import numpy as np
-from calibration_models import TASKS, VALIDATION, trained
+from calibration_models import TASKS, Spikes, trained
 from joblib import Parallel, delayed
 
 import nm_backends as nmb
 from nm_backends.agreement import agreement
-from nm_backends.crossbar.descent.variants import varied
+from nm_backends.crossbar.descent.variants import partly_varied, varied
 from nm_backends.errors import UserError
 from nm_backends.tables import table
 
 CHIPS = ("odin", "tinyodin", "reckon")
 METHODS = ("maxabs", "calibrated", "fine-tuned")
-RATES, BATCH, CALMER = {"chip": 0.2, "model": 1e-3}, 64, 1.1
+RATES, BATCH, CALMER = {"chip": 0.05, "model": 2.5e-4}, 64, 1.1
+GIVEN, STEADY = 0.5, 0.98  # samples learned from as they are; how long running means remember
+CLEAR, RESTLESS = 2.0, 1e3  # standard errors; nats
+SHARPNESS = 2.0 ** np.arange(-3, 1.5, 0.5)  # of decisions by spike counts
 ALLOWED = {"odin": 2.0, "tinyodin": 1.0, "reckon": 0.5, "tuned": 0.5}  # points
-HEAD = ("task", "chip", "method", "float %", "accuracy %", "loss", "allowed", "decisions %",
-        "spikes hidden %", "spikes output %", "SNR hidden dB", "SNR output dB")  # fmt: skip
+HEAD = ("task", "chip", "method", "float %", "accuracy %", "loss", "allowed", "over maxabs",
+        "decisions %", "spikes hidden %", "spikes output %", "SNR hidden dB",
+        "SNR output dB")  # fmt: skip
 
 
 def model_of(task, data, seed, folder):
@@ -42,49 +46,111 @@ def model_of(task, data, seed, folder):
         import torch
 
         torch.set_num_threads(1)  # the same result on every number of cores
-        model = trained(TASKS[task], data, seed)
+        model = trained(TASKS[task], data.train, seed)
         folder.mkdir(parents=True, exist_ok=True)
-        nir.write(path, nmb.to_nir(model, torch.from_numpy(data.spikes[:, :8]).float()))
+        nir.write(path, nmb.to_nir(model, torch.from_numpy(data.train.spikes[:, :8]).float()))
     return nir.read(path)
 
 
 def compiled(graph, data, chip, method, samples=None, lateral="auto"):
     """Return the program that a method makes, on so many calibration samples at most."""
-    given = {"calibrate": data.calibration[:, :samples]} if method != "maxabs" else {}
+    given = {"calibrate": data.seen.spikes[:, :samples]} if method != "maxabs" else {}
     return nmb.compile(graph, chip, options=nmb.CompileOptions(lateral=lateral), **given)
 
 
 def fine_tuned(program, graph, data, epochs):
-    """Return a program that was trained on with the chip in the loop.
+    """Return a program that was trained on with the chip in the loop, or the program as it is.
 
-    The loss is half by labels and half by what the float model decides. The last training samples
-    choose the epoch, which may be none at all.
+    The loss is half by labels and half by what the float model decides. After each epoch, the chip
+    of the moment and that of a running mean are looked at.
     """
     import torch
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
     from nm_backends.torch import ChipModule
 
     torch.set_num_threads(1)
     way = "model" if program.chip == "reckon" else "chip"
     chip, rng = ChipModule(program, gradients=way), np.random.default_rng(4)
+    mean = AveragedModel(chip, multi_avg_fn=get_ema_multi_avg_fn(STEADY))
     optimiser = torch.optim.Adam(chip.parameters(), lr=RATES[way])
-    seen, labels = data.calibration, torch.from_numpy(data.labels[:-VALIDATION])
-    unseen, wanted = data.spikes[:, -VALIDATION:], data.labels[-VALIDATION:]
-    per_epoch = seen.shape[1] // BATCH
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * per_epoch)
-    best, most = program, right_share(program, unseen, wanted)
+    batches = max(1, data.learned // BATCH)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * batches)
+    best = Best(program, with_variants(data.validation, rng))
     for _ in range(epochs):
-        variants = varied(seen, rng)
-        decided = nmb.reference(graph, variants).spikes.sum(0)
-        asked = torch.softmax(torch.from_numpy(decided.astype(np.float32)), 1)
-        for batch in np.array_split(rng.permutation(seen.shape[1]), per_epoch):
-            given = torch.from_numpy(variants[:, batch])
-            step(chip, optimiser, given, (labels[batch], asked[batch]))
+        for given, wanted in epoch(graph, data.seen, batches, rng):
+            step(chip, optimiser, given, wanted)
+            mean.update_parameters(chip)
             schedule.step()
-        right = right_share(chip.program, unseen, wanted)
-        if right >= most:
-            best, most = chip.program, right
-    return best
+        best.consider(chip.program)
+        best.consider(mean.module.program)
+    return best.program
+
+
+def epoch(graph, seen, batches, rng):
+    """Yield spikes, and the labels and shares of classes that are wanted on them."""
+    import torch
+
+    variants = partly_varied(seen.spikes, GIVEN, rng)
+    decided = nmb.reference(graph, variants).spikes.sum(0)
+    asked = torch.softmax(torch.from_numpy(decided.astype(np.float32)), 1)
+    labels = torch.from_numpy(seen.labels)
+    for batch in np.array_split(rng.permutation(len(labels)), batches):
+        yield torch.from_numpy(variants[:, batch]), (labels[batch], asked[batch])
+
+
+def with_variants(samples, rng):
+    """Return samples and a variant of each."""
+    both = np.concatenate([samples.spikes, varied(samples.spikes, rng)], axis=1)
+    return Spikes(both, np.tile(samples.labels, 2), 2 * samples.codings)
+
+
+class Best:
+    """The best program so far: that of the beginning unless another one is clearly better.
+
+    Clearly: no fewer right decisions, and they are surer, by so many standard errors over samples.
+    """
+
+    def __init__(self, program, samples):
+        self.program, self._samples = program, samples
+        self._first, self._right = self._looked_at(program)
+        self._least = self._first.mean()
+
+    def consider(self, program):
+        """Keep a program that is clearly better than the first and better than any other."""
+        unsure, right = self._looked_at(program)
+        gain, error = over_samples(self._first - unsure, self._samples.codings)
+        if right >= self._right and gain > CLEAR * error and unsure.mean() < self._least:
+            self.program, self._least = program, unsure.mean()
+
+    def _looked_at(self, program):
+        """Return how unsure each decision is, and how many are right."""
+        labels = self._samples.labels
+        try:
+            counts = program.run(self._samples.spikes).spikes.sum(0)
+        except UserError:  # the chip never comes to rest
+            return np.full(len(labels), RESTLESS), 0
+        return unsureness(counts, labels), np.sum(counts.argmax(axis=1) == labels)
+
+
+def unsureness(counts, labels):
+    """Return the cross entropy of each sample, at the one sharpness that suits the counts best."""
+    found = []
+    for sharpness in SHARPNESS:
+        logits = sharpness * counts.astype(np.float64)
+        logits -= logits.max(axis=1, keepdims=True)
+        right = np.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
+        found.append(np.log(np.exp(logits).sum(axis=1)) - right)
+    return min(found, key=np.mean)
+
+
+def over_samples(values, codings):
+    """Return the mean and its standard error over samples.
+
+    Samples that show the same digit count as one.
+    """
+    part = np.reshape(values, (codings, -1)).mean(axis=0)
+    return part.mean(), part.std() / np.sqrt(part.size)
 
 
 def step(chip, optimiser, spikes, wanted):
@@ -108,39 +174,37 @@ def step(chip, optimiser, spikes, wanted):
     optimiser.step()
 
 
-def right_share(program, spikes, labels):
-    """Return the share of right decisions, 0 where the chip never comes to rest."""
-    try:
-        return np.mean(program.run(spikes).prediction == labels)
-    except UserError:
-        return 0.0
-
-
-def measured(program, data, expected):
-    """Return what a program costs: a dictionary of numbers."""
-    result = program.run(data.test_spikes)
-    accuracies = [np.mean(r.prediction == data.test_labels) for r in (expected, result)]
+def measured(program, samples, expected):
+    """Return what a program costs: a dictionary of numbers, and which decisions are right."""
+    result = program.run(samples.spikes)
+    wanted, right = (r.prediction == samples.labels for r in (expected, result))
     return {
-        "float": 100 * accuracies[0],
-        "accuracy": 100 * accuracies[1],
-        "loss": 100 * (accuracies[0] - accuracies[1]),
+        "float": 100 * np.mean(wanted),
+        "accuracy": 100 * np.mean(right),
+        "loss": 100 * (np.mean(wanted) - np.mean(right)),
+        "loss_error": 100 * over_samples(1.0 * wanted - right, samples.codings)[1],
         "decisions": 100 * np.mean(result.prediction == expected.prediction),
         "spikes": [100 * agreement(result.layers[n], s) for n, s in expected.layers.items()],
         "snr": [fit.weight_snr for fit in program.fit.populations.values()],
-    }
+    }, right
 
 
 def entries_of(graph, data, chip, epochs, **ways):
     """Yield method and numbers of everything that is asked of one model on one chip."""
-    expected = nmb.reference(graph, data.test_spikes)
-    program = None
+    expected = nmb.reference(graph, data.test.spikes)
+    program, plain = None, None
     for method in METHODS[: 3 if epochs else 2]:
         try:
             if method == "fine-tuned" and program is not None:
                 program = fine_tuned(program, graph, data, epochs)
             else:
                 program = compiled(graph, data, chip, method, **ways)
-            yield method, measured(program, data, expected)
+            numbers, right = measured(program, data.test, expected)
+            plain = right if method == "maxabs" else plain
+            if plain is not None:
+                gain = over_samples(1.0 * right - plain, data.test.codings)
+                numbers["gain"], numbers["gain_error"] = (100 * float(g) for g in gain)
+            yield method, numbers
         except (UserError, nmb.CompileError) as error:
             yield method, {"stopped": str(error).splitlines()[0]}
 
@@ -183,6 +247,7 @@ def _cells(entries):
     return (
         *(_spread([e[name] for e in entries]) for name in ("float", "accuracy", "loss")),
         f"{allowed:.1f} {said}".strip(),
+        _gain(entries),
         _spread([e["decisions"] for e in entries]),
         *layers,
     )
@@ -191,6 +256,14 @@ def _cells(entries):
 def _spread(values):
     """Return the mean over seeds and the standard deviation."""
     return f"{np.mean(values):.1f} ± {np.std(values):.1f}"
+
+
+def _gain(entries):
+    """Return the mean gain over plain rounding and its standard error over samples."""
+    if entries[0]["method"] == "maxabs" or not all("gain" in e for e in entries):
+        return ""
+    error = np.sqrt(np.sum([e["gain_error"] ** 2 for e in entries])) / len(entries)
+    return f"{np.mean([e['gain'] for e in entries]):+.2f} ± {error:.2f}"
 
 
 def main():

@@ -27,10 +27,10 @@ def examples(monkeypatch):
 def small(models):
     """Return a network and its own decisions on spikes as data."""
     net, made = layers(8, 6, 3, decay=0.9, seed=3), []
-    for samples in (models.VALIDATION + 64, 40):
+    for samples in (64, 40, 40):
         spikes = bernoulli(12, samples, 8, 0.3)
-        made += [spikes, nmb.reference(net, spikes).prediction]
-    return net, models.Data(*made)
+        made.append(models.Spikes(spikes, nmb.reference(net, spikes).prediction))
+    return net, models.Data(*made, learned=64)
 
 
 @pytest.mark.parametrize("chip", ["odin", "reckon"])
@@ -61,3 +61,29 @@ def test_neurons_that_keep_each_other_firing_are_made_calmer(examples):
     _, example = examples
     example.step(chip, optimiser, torch.from_numpy(bernoulli(12, 2, 8, 0.5)), wanted)
     assert (chip.values.threshold > before).all()
+
+
+def test_fine_tuning_changes_nothing_without_a_clear_gain(examples, monkeypatch):
+    models, example = examples
+    _, data = small(models)
+    labels = data.validation.labels
+    sure = np.eye(3)[labels]
+
+    class Program:
+        """Counts and nothing else."""
+
+        def __init__(self, counts):
+            self.counts = counts
+
+        def run(self, spikes):
+            return type("Result", (), {"spikes": self.counts[None]})
+
+    first = Program(2 * sure)
+    best = example.Best(first, data.validation)
+    one_is_wrong = np.where(np.arange(40)[:, None] == 0, 1 - sure, 9 * sure)
+    for worse in (Program(1.9 * sure), Program(2 * sure), Program(one_is_wrong)):
+        best.consider(worse)
+        assert best.program is first
+    better = Program(9 * sure)
+    best.consider(better)
+    assert best.program is better
