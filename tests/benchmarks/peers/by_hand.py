@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from workloads import DECAY, Workload
+from workloads import DECAY, Ready, Workload
 
 Step = Callable[[Any, Any], "tuple[torch.Tensor, torch.Tensor, Any]"]  # spikes, membrane, state
 
@@ -20,7 +20,7 @@ def tensor(values: Any) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float32)
 
 
-def running(make: Callable[[], Step], w: Workload, batch: int) -> Callable[[], float]:
+def running(make: Callable[[], Step], w: Workload, batch: int) -> Ready:
     """Return what runs the network of a workload, with layers of ``make``."""
     torch.set_num_threads(1)
     spikes, first = tensor(w.spikes(batch)), tensor(w.first.T)
@@ -38,10 +38,10 @@ def running(make: Callable[[], Step], w: Workload, batch: int) -> Callable[[], f
                 shown.append(fired)
             return float(torch.stack(shown).sum())
 
-    return run
+    return Ready(run)
 
 
-def learning(make: Callable[[], Step], w: Workload, batch: int) -> Callable[[], float]:
+def learning(make: Callable[[], Step], w: Workload, batch: int) -> Ready:
     """Return what trains the network of a workload by e-prop."""
     torch.set_num_threads(1)
     spikes, step = tensor(w.spikes(batch)), make()
@@ -53,7 +53,7 @@ def learning(make: Callable[[], Step], w: Workload, batch: int) -> Callable[[], 
         with torch.inference_mode():
             return _eprop(step, spikes, weights, target, w.learned)
 
-    return run
+    return Ready(run)
 
 
 def _eprop(

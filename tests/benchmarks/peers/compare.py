@@ -3,40 +3,35 @@
 python tests/benchmarks/peers/compare.py --python nengo=OTHER/bin/python --python lava=...
 
 Each is a process of its own, and runs in this Python unless told otherwise; what is not installed
-is named and left out. The figure is the least time of one step of one sample, after a run that does
-not count (compilation, caches); ratios are to the fastest of this project's variants.
+is named and left out. A figure is the least time of one step of one sample, after a run that does
+not count (compilation, caches); ratios are to the fastest of this project's variants. Networks are
+built and compiled before the clock starts.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import queue
+import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from table import into_page, machine, table, verdict
+
 FOLDER = Path(__file__).parent
 PEERS = {"ours": "nm_backends", "snntorch": "snntorch", "norse": "norse", "nengo": "nengo",
-         "brian2": "brian2", "lava": "lava"}  # fmt: skip
-NOTES = """\
-What is computed: LIF, 1 ms steps, time constant 20 ms, reset to zero; same sizes, spikes, steps.
-  ours      integers of the chip, bit for bit, with its counters and losses; ReckOn 8-bit weights,
-            MorphIC 1-bit weights; every layer's spikes are kept
-  snntorch, norse  float32, no gradients; the input layer of all steps is one matrix product
-  nengo     float64; brian2: float64, weights drawn anew with the same spread (rates are shown);
-            lava: Loihi 2's integers
-  batches   brian2 runs as many copies at once; nengo samples one after another; lava the same,
-            so its batch 1 stands for both
-e-prop: ours is ReckOn's own (the weights change in every one of the last 150 steps, samples one
-  after another); in snntorch and norse it is written by hand around their neurons, without
-  autograd, one change of weights per batch. Left out: nengo, brian2 and lava have no such
-  rule, and it is not written here as equations of their synapses.
-Where this project may be behind: feedforward at batch 64, since MorphIC's engine takes spikes one
-  by one, sample after sample, where a framework makes one matrix product of a batch; brian2's C++
-  standalone, which keeps no counters, no spikes and no bits of a chip, and whose figure is its own
-  clock around the loop, where ours is all of program.run, from the spikes to the result."""
+         "lava": "lava", "brian2": "brian2"}  # fmt: skip
+ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+Row = dict[str, Any]
 
 
 def main() -> None:
@@ -45,61 +40,121 @@ def main() -> None:
     parser.add_argument("--python", action="append", default=[], metavar="PEER=PATH")
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of steps")
     parser.add_argument("--seconds", type=float, default=2.0, help="per figure")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds per figure, at most")
+    parser.add_argument("--total", type=float, default=290.0, help="seconds for all figures")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--json", metavar="OUT")
+    parser.add_argument("--page", metavar="PAGE.md", help="put the table into this page")
     options = parser.parse_args()
     pythons = dict(text.split("=", 1) for text in options.python)
     if unknown := set(pythons) - set(PEERS):
         parser.error(f"--python: no peer {', '.join(sorted(unknown))}, out of {', '.join(PEERS)}")
     asked = ["--scale", str(options.scale), "--seconds", str(options.seconds), "--batches"]
     asked += list(map(str, options.batches))
-    rows = [row for name in PEERS for row in measured(name, pythons.get(name), asked)]
+    clock, load = Clock(options.limit, options.total), os.getloadavg()[0]
+    rows = [row for name in PEERS for row in measured(name, pythons.get(name), asked, clock)]
+    about = machine(load)
     if options.json:
-        Path(options.json).write_text(json.dumps(rows, indent=1))
-    print(table(rows))
-    print(NOTES)
+        Path(options.json).write_text(json.dumps({"machine": about, "rows": rows}, indent=1))
+    text = "\n".join([about, "", table(rows), "", *verdict(rows)])
+    print(text)
+    if options.page:
+        into_page(Path(options.page), text)
     if any(row["peer"] == "ours" and "error" in row for row in rows):
         sys.exit("this project failed")
 
 
-def measured(name: str, python: str | None, asked: list[str]) -> list[dict[str, Any]]:
-    """Return the rows of a peer; none where it is not installed."""
+class Clock:
+    """How much time there is for a figure."""
+
+    def __init__(self, limit: float, total: float) -> None:
+        self._limit, self._begin, self._end = limit, time.monotonic(), time.monotonic() + total
+
+    @property
+    def passed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._begin
+
+    def left(self) -> float:
+        """Seconds for the next figure."""
+        return min(self._limit, self._end - time.monotonic())
+
+    def say(self, text: str) -> None:
+        """Show on stderr what goes on, and when."""
+        print(f"[{self.passed:4.0f} s] {text}", file=sys.stderr, flush=True)
+
+
+def measured(name: str, python: str | None, asked: list[str], clock: Clock) -> Iterator[Row]:
+    """Yield the rows of a peer; none where it is not installed."""
     python = python or sys.executable
     found = subprocess.run([python, "-c", f"import {PEERS[name]}"], capture_output=True)
     if found.returncode:
-        print(f"{name}: not installed in {python}", file=sys.stderr)
-        return []
-    script = FOLDER / ("ours.py" if name == "ours" else f"{name}_peer.py")
-    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    done = subprocess.run(
-        [python, str(script), *asked], capture_output=True, text=True, env={**os.environ, **one}
-    )
-    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode or not rows:
-        print(f"{name}: stopped with {done.returncode}: {done.stderr[-500:]}", file=sys.stderr)
-    return [{"peer": name, **row} for row in rows]
+        clock.say(f"{name}: not installed in {python}")
+        return
+    script, done, count = FOLDER / f"{name if name == 'ours' else name + '_peer'}.py", 0, 1
+    while done < count:  # anew after each case that takes too long
+        command = [python, str(script), *asked, "--after", str(done)]
+        last = None
+        for row in _lines(command, clock):
+            last = {"peer": name, **row}
+            if not {"us", "error"} & set(row):
+                continue  # it only begins
+            done, count = row["number"], row["of"]
+            clock.say(_said(last))
+            yield last
+            last = None
+        if last is None and done < count:
+            clock.say(f"{name}: stopped")
+            return
+        if last is not None:
+            done, count = last["number"], last["of"]
+            clock.say(_said(last | {"error": "took too long"}))
+            yield last | {"error": "took too long, or stopped"}
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Return the table: a line per workload, batch and variant, the fastest first."""
-    lines = [
-        "| workload | batch | who | us per sample-step | hidden rate | ratio |",
-        "|---|---:|---|---:|---:|---:|",
+def _said(row: Row) -> str:
+    what = f"{row['peer']}, {row['variant']}: {row['workload']}, batch {row['batch']}"
+    return f"{what}: {row.get('error') or format(row['us'], '.2f') + ' us'}"
+
+
+def _lines(command: list[str], clock: Clock) -> Iterator[Row]:
+    """Yield what a peer prints; end it where a figure takes too long."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, **ONE_CORE}, start_new_session=True,
+    )  # fmt: skip
+    found: queue.Queue[str | None] = queue.Queue()
+    errors: list[str] = []
+
+    def read() -> None:
+        for line in process.stdout or ():
+            found.put(line)
+        found.put(None)
+
+    threads = [
+        threading.Thread(target=read, daemon=True),
+        threading.Thread(target=lambda: errors.extend(process.stderr or ()), daemon=True),
     ]
-    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault((row["workload"], row["batch"]), []).append(row)
-    for (workload, batch), group in groups.items():
-        ours = min((r["us"] for r in group if r["peer"] == "ours" and "us" in r), default=None)
-        for row in sorted(group, key=lambda r: r.get("us", float("inf"))):
-            who = f"{row['peer']} {row['version']}, {row['variant']}"
-            if "us" not in row:
-                lines.append(f"| {workload} | {batch} | {who} | {row['error']} | | |")
-                continue
-            ratio = f"{row['us'] / ours:.2f}" if ours else "-"
-            figures = f"{row['us']:.2f} | {row['fired']:.1%} | {ratio}"
-            lines.append(f"| {workload} | {batch} | {who} | {figures} |")
-    return "\n".join(lines)
+    for thread in threads:
+        thread.start()
+    try:
+        while (line := found.get(timeout=max(clock.left(), 0.1))) is not None:
+            if line.startswith("{"):
+                yield json.loads(line)
+    except queue.Empty:
+        pass
+    finally:
+        _end(process)
+        if process.wait() > 0:
+            clock.say("".join(errors)[-500:])
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a peer, and what it has started: compilers, programs."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
 
 
 if __name__ == "__main__":

@@ -15,15 +15,13 @@ from lava.proc.dense.process import Dense
 from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIF
 from lava.proc.monitor.process import Monitor
-from workloads import DECAY, Workload, serve
+from workloads import DECAY, Ready, Workload, serve
 
 THRESHOLD = 100  # of 2^6: weights are integers of 8 bits
 
 
 def build(w: Workload, batch: int):
     """Return what runs one sample."""
-    if batch > 1:
-        raise NotImplementedError("no batch axis: see batch 1")
     fired = _fired(w)
     source, _ = _network(w)
 
@@ -31,7 +29,7 @@ def build(w: Workload, batch: int):
         _run(source, w)
         return fired
 
-    return run
+    return Ready(run)
 
 
 def _run(source: RingBuffer, w: Workload) -> None:
@@ -76,4 +74,5 @@ if __name__ == "__main__":
     serve(
         {("recurrent", "fixed point"): build, ("feedforward", "fixed point"): build},
         version("lava-nc"),
+        serial=True,
     )

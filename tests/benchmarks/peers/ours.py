@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import nir
 import numpy as np
-from workloads import DT, TAU, Workload, serve
+from workloads import DT, TAU, Ready, Workload, serve
 
 import nm_backends as nmb
 
@@ -61,26 +62,52 @@ def _eprop(w: Workload) -> nir.NIRGraph:
 CONVENTIONS = nmb.Discretisation(dt=DT, reset="zero", spike_cmp=">")
 
 
-def running(graph, chip):
-    """Return a builder that runs a network on a chip."""
+def running(graph, chip, engine):
+    """Return a builder that runs a network on a chip; ``engine`` prepares its loop alone."""
 
-    def build(w: Workload, batch: int):
+    def build(w: Workload, batch: int) -> Ready:
         options = nmb.CompileOptions(scale="maxabs")
         program = nmb.compile(graph(w), chip, CONVENTIONS, options=options)
         spikes = w.spikes(batch)
 
-        fired = float(program.run(spikes, threads=1).layers["lif"].sum())
-
         def run() -> float:
-            program.run(spikes, threads=1)
-            return fired
+            return float(program.run(spikes, threads=1).losses["fired"]["lif"].sum())
 
-        return run
+        return Ready(run, engine(program, spikes))
 
     return build
 
 
-def learning(w: Workload, batch: int):
+def _timed(run):
+    def loop() -> float:
+        start = time.perf_counter()
+        run()
+        return time.perf_counter() - start
+
+    return loop
+
+
+def _reckon(program: nmb.Program, spikes: np.ndarray):
+    """From the events that the host sends to the ticks in which each neuron fired."""
+    from nm_reckon.drive import Drive
+    from nm_reckon.packing import Packed
+    from nm_reckon.simulator import record_batch
+
+    drive = Drive(program.layout)
+    packed = Packed.driven(drive.encoded(spikes), drive.votes(len(spikes)))
+    return _timed(lambda: record_batch(program.image, packed, ("spikes", "outputs"), threads=1))
+
+
+def _morphic(program: nmb.Program, spikes: np.ndarray):
+    """From the events that the host sends to those that come back."""
+    from nm_backends.assumptions import backend_of
+    from nm_backends.crossbar.events import encode_spikes
+
+    chip, coded = backend_of(program).chip, encode_spikes(program.layout, spikes)
+    return _timed(lambda: chip.run(program.image, coded.words, coded.offsets, threads=1))
+
+
+def learning(w: Workload, batch: int) -> Ready:
     """e-prop on ReckOn: samples one after another, weights change in every learning step."""
     options = nmb.CompileOptions(scale="maxabs", learn=("fc", "rec", "fc2"))
     program = nmb.compile(_eprop(w), "reckon", CONVENTIONS, options=options)
@@ -95,15 +122,15 @@ def learning(w: Workload, batch: int):
         )
         return fired
 
-    return run
+    return Ready(run)
 
 
 if __name__ == "__main__":
     serve(
         {
-            ("recurrent", "ReckOn"): running(_recurrent, "reckon"),
-            ("recurrent", "MorphIC"): running(_recurrent, "morphic"),
-            ("feedforward", "MorphIC"): running(_feedforward, "morphic"),
+            ("recurrent", "ReckOn"): running(_recurrent, "reckon", _reckon),
+            ("recurrent", "MorphIC"): running(_recurrent, "morphic", _morphic),
+            ("feedforward", "MorphIC"): running(_feedforward, "morphic", _morphic),
             ("eprop", "ReckOn"): learning,
         },
         nmb.__version__,

@@ -62,42 +62,85 @@ WORKLOADS = {
     )
 }
 
-# Gets a workload and a batch; returns what runs it once and returns spikes of hidden neurons, or
-# spikes and the seconds that count (where a tool times its own loop).
-Builder = Callable[[Workload, int], Callable[[], "float | tuple[float, float]"]]
+
+@dataclass(frozen=True)
+class Ready:
+    """A network, built and compiled.
+
+    Parameters
+    ----------
+    run
+        Runs it once, from the spikes to the result; returns the spikes of hidden neurons.
+    loop
+        Runs it once; returns the seconds of its loop over the steps alone. None: `run` is little
+        else.
+    """
+
+    run: Callable[[], float]
+    loop: Callable[[], float] | None = None
 
 
-def serve(cases: dict[tuple[str, str], Builder], version: str) -> None:
-    """Time the cases (workload, variant) and print a JSON object a line; called by every peer."""
+Builder = Callable[[Workload, int], Ready]
+Cases = dict[tuple[str, str], Builder]  # by workload and variant
+
+
+def serve(cases: Cases, version: str, serial: bool = False) -> None:
+    """Time the cases and print JSON objects, one a line; called by every peer.
+
+    Parameters
+    ----------
+    serial
+        It has no batch axis: samples follow each other, so that batch 1 stands for all.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--after", type=int, default=0, help="leave out so many")
     options = parser.parse_args()
-    for (name, variant), build in cases.items():
+    asked = [(*case, batch) for case in cases for batch in options.batches]
+    for number, (name, variant, batch) in enumerate(asked[options.after :], options.after + 1):
         whole = WORKLOADS[name]
         steps = max(int(whole.steps * options.scale), 50)
         workload = replace(whole, steps=steps, learned=whole.learned * steps // whole.steps)
-        for batch in options.batches:
-            row = {"workload": name, "variant": variant, "batch": batch, "version": version}
-            try:
-                row |= timed(build(workload, batch), workload, batch, options.seconds)
-            except Exception as error:  # a peer that fails is a row
-                row |= {"error": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
-            print(json.dumps({**row, "sizes": asdict(workload)}), flush=True)
+        row = {"number": number, "of": len(asked), "workload": name, "variant": variant,
+               "batch": batch, "version": version}  # fmt: skip
+        print(json.dumps(row), flush=True)
+        try:
+            ready = cases[name, variant](workload, 1 if serial else batch)
+            row |= timed(ready, workload, 1 if serial else batch, options.seconds)
+        except Exception as error:  # a peer that fails is a row
+            row |= {"error": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
+        print(json.dumps({**row, "serial": serial, "sizes": asdict(workload)}), flush=True)
 
 
-def timed(
-    run: Callable[[], float | tuple[float, float]], workload: Workload, batch: int, budget: float
-) -> dict[str, float]:
-    """Return the least time of a step of a sample, after one run that does not count."""
-    best, begin, runs = float("inf"), time.perf_counter(), 0
-    run()
-    while runs < 2 or (time.perf_counter() - begin < budget and runs < 100):
-        start = time.perf_counter()
-        found = run()
-        spikes, spent = found if isinstance(found, tuple) else (found, time.perf_counter() - start)
-        best, runs = min(best, spent), runs + 1
+def timed(ready: Ready, workload: Workload, batch: int, budget: float) -> dict[str, float]:
+    """Return the least time of a step of a sample, after one run that does not count.
+
+    A run that takes longer than ``budget`` is timed once.
+    """
     sample_steps = batch * workload.steps
-    fired = float(spikes) / sample_steps / workload.neurons
-    return {"us": best / sample_steps * 1e6, "fired": fired, "runs": runs}
+    spikes, first = _clocked(ready.run)
+    best, runs = _least(lambda: _clocked(ready.run)[1], budget, first)
+    found = {"us": best / sample_steps * 1e6, "runs": runs}
+    if ready.loop is not None:
+        ready.loop()
+        found["loop_us"] = _least(ready.loop, budget / 2, first)[0] / sample_steps * 1e6
+    return {**found, "fired": spikes / sample_steps / workload.neurons}
+
+
+def _clocked(run: Callable[[], float]) -> tuple[float, float]:
+    """Return what a run returned, and the seconds it took."""
+    start = time.perf_counter()
+    found = float(run())
+    return found, time.perf_counter() - start
+
+
+def _least(measure: Callable[[], float], budget: float, first: float) -> tuple[float, int]:
+    """Return the least of some measurements, and how many there were."""
+    begin, found = time.perf_counter(), [measure()]
+    while len(found) < (2 if first < budget else 1) or (
+        time.perf_counter() - begin < budget and len(found) < 100
+    ):
+        found.append(measure())
+    return min(found), len(found)
