@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ import numpy as np
 from nm_backends.errors import UserError
 from nm_backends.network import Population
 
-__all__ = ["MAX_COUNT", "Binned", "Events", "Given", "collected", "event_lists"]
+__all__ = ["MAX_COUNT", "Binned", "Events", "Given", "collected", "event_lists", "size_of"]
 
 MAX_COUNT = 255
 """Largest number of spikes of one input in one step."""
 _MAX_STEPS = 1 << 24
+_FIRST = 32  # samples that are made counts of first, where there are many
 _AXES = ("p", "y", "x")
 
 
@@ -38,12 +40,18 @@ class Events:
 
 @dataclass(frozen=True)
 class Given:
-    """Samples, event lists or frames, with what is known beside them."""
+    """Samples, event lists or frames, with what is known beside them.
+
+    ``rest`` are samples with labels that come later; those of ``ahead``, the first of them, are in
+    memory already.
+    """
 
     samples: Sequence[Any]
     batched: bool = True
     labels: np.ndarray | None = None
     sensor_size: tuple[int, ...] | None = None
+    rest: Iterator[Any] | None = None
+    ahead: Sequence[Any] = ()
 
 
 def event_lists(samples: Sequence[Any]) -> bool:
@@ -51,8 +59,12 @@ def event_lists(samples: Sequence[Any]) -> bool:
     return all(_is_events(sample) for sample in samples)
 
 
-def collected(spikes: Any) -> Given | None:
-    """Return the samples of an event list, a list of them or a dataset; None for anything else."""
+def collected(spikes: Any, most: int | None = None) -> Given | None:
+    """Return the samples of an event list, a list of them or a dataset; None for anything else.
+
+    Not more than ``most`` bytes of them are read, and one sample; of what has more than that, some
+    samples are returned and the others left in ``rest``.
+    """
     size = None
     if isinstance(spikes, Events):
         spikes, size = spikes.data, spikes.sensor_size
@@ -61,9 +73,9 @@ def collected(spikes: Any) -> Given | None:
     if not _is_dataset(spikes):
         return None
     found = getattr(spikes, "sensor_size", None) if size is None else size
-    size = _size(found)
-    samples, labels = [], []
-    for number, item in enumerate(_items(spikes)):
+    size = size_of(found)
+    samples, labels, items, held = [], [], _items(spikes), 0
+    for number, item in enumerate(items):
         data, label = item if isinstance(item, tuple | list) and len(item) == 2 else (item, None)
         if hasattr(data, "detach"):
             data = data.detach()
@@ -75,11 +87,19 @@ def collected(spikes: Any) -> Given | None:
             )
         samples.append(data if _is_events(data) else np.asarray(data))
         labels.append(label)
+        held += samples[-1].nbytes
+        if most is not None and held > most:
+            break
     if not samples:
         raise UserError(f"the {type(spikes).__name__} has no samples")
     if any(map(_is_events, samples)) and not event_lists(samples):
         raise UserError(f"the {type(spikes).__name__} mixes event lists and frames")
-    return Given(samples, True, _joined_labels(labels), size)
+    following = next(items, None)
+    if following is None:
+        return Given(samples, True, _joined_labels(labels), size)
+    pairs = list(zip(samples, labels, strict=True))[_FIRST:]
+    rest, labels = chain(pairs, [following], items), labels[:_FIRST]
+    return Given(samples[:_FIRST], True, _joined_labels(labels), size, rest, samples[_FIRST:])
 
 
 def _is_events(data: Any) -> bool:
@@ -108,12 +128,12 @@ def _items(spikes: Any) -> Iterator[Any]:
         yield from (spikes[i] for i in range(len(spikes)))
 
 
-def _size(found: Any) -> tuple[int, ...] | None:
+def size_of(found: Any) -> tuple[int, int, int] | None:
     """Return a sensor's size, or None where it is none or differs between samples."""
     if not isinstance(found, Sequence) or len(found) != 3:
         return None
     whole = all(isinstance(n, int | np.integer) for n in found)
-    return tuple(int(n) for n in found) if whole else None
+    return (int(found[0]), int(found[1]), int(found[2])) if whole else None
 
 
 def _joined_labels(labels: list[Any]) -> np.ndarray | None:
@@ -124,6 +144,11 @@ def _joined_labels(labels: list[Any]) -> np.ndarray | None:
     except (TypeError, ValueError):
         return None
     return joined if joined.dtype.kind in "iu" and joined.ndim == 1 else None
+
+
+def _length(steps: Iterable[np.ndarray]) -> int:
+    """Return how many steps there are, given those of the events of some samples."""
+    return max((int(s.max()) + 1 for s in steps if s.size), default=1)
 
 
 @dataclass(frozen=True)
@@ -153,9 +178,9 @@ class Binned:
 
     @classmethod
     def of(
-        cls, population: Population, given: Given, dt: float | None
+        cls, population: Population, given: Given, dt: float | None, least: int = 1
     ) -> tuple[Binned, dict[str, Any]]:
-        """Sort events into time steps; samples last as many steps as the longest.
+        """Sort events into time steps; samples last as many steps as the longest, or ``least``.
 
         Returns
         -------
@@ -178,7 +203,8 @@ class Binned:
         steps = [_steps(population, events, dt) for events in lists]
         axes = _axes(population, given)
         channels = [_channels(population, events, axes) for events in lists]
-        length = max((int(s.max()) + 1 for s in steps if s.size), default=1)
+        ahead = (_steps(population, events, dt) for events in given.ahead if events.dtype.names)
+        length = max(_length(steps), _length(ahead), least)
         if length > _MAX_STEPS:
             raise UserError(
                 f"events for {name!r} last {length:,} steps of {dt:g} s",

@@ -175,10 +175,10 @@ def result_facts(result: Result) -> list[tuple[str, str]]:
     from nm_backends.losses import Tally
 
     samples = len(result.prediction)
-    facts: list[tuple[str, Any]] = [("samples", samples), ("steps", len(result.spikes))]
+    facts: list[tuple[str, Any]] = [("samples", samples), ("steps", result.steps)]
     facts += [
-        (f"spikes of {name} per sample", spikes.sum() / max(1, samples))
-        for name, spikes in result.layers.items()
+        (f"spikes of {name} per sample", counts.sum() / max(1, samples))
+        for name, counts in result.losses.get("fired", {}).items()
     ]
     means = {name: np.mean(v) for name, v in result.counters.items() if np.ndim(v) == 1}
     facts += [(f"{name.replace('_', ' ')} per sample", mean) for name, mean in means.items()]

@@ -79,7 +79,7 @@ class Tally:
             kind: {node: np.sum([r.losses[kind][node] for r in results], axis=0) for node in nodes}
             for kind, nodes in results[0].losses.items()
         }
-        return cls(counts, sum(len(r.spikes) * len(r.prediction) for r in results))
+        return cls(counts, sum(r.steps * len(r.prediction) for r in results))
 
     @property
     def silent(self) -> dict[str, np.ndarray]:

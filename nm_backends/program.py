@@ -207,13 +207,15 @@ class Program:
         spikes: Any,
         record: Sequence[str] = (),
         threads: int | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Callable[[int], None] | bool | None = None,
         driving: Literal["idle", "back_to_back", "continuous"] = "idle",
+        keep: Literal["auto", "spikes", "readout"] = "auto",
     ) -> Result:
         """Execute the image on spikes, bit for bit as the chip does.
 
-        The result holds every spike of every layer, and a generator is read to its end before
-        anything runs: what does not fit into memory goes through `stream`.
+        Datasets, iterables and arrays on disk are read some samples at a time. Where they are
+        large, the result has what is said of each sample, but no spikes: memory does not grow with
+        the samples, but for some 200 bytes each.
 
         Parameters
         ----------
@@ -230,7 +232,9 @@ class Program:
         threads
             By default one per usable core; the result does not depend on it.
         progress
-            Called with the number of samples that were finished since the last call.
+            Called with the number of samples that were finished since the last call. None shows a
+            bar, with rate and remaining time, on stderr where a person is watching, for datasets,
+            iterables and arrays on disk; False none.
         driving
             When the host sends the next event: ``idle``, when the chip has nothing left to do, so
             that steps do not overlap; ``back_to_back``, as soon as the chip took the last one. It
@@ -239,10 +243,16 @@ class Program:
             every cycle. ReckOn's host waits for the chip in any case; ``continuous`` is one that
             does not program the seeds again for each sample: the generators run on, so that results
             depend on the order of the samples, as in learning.
+        keep
+            ``spikes``: the result holds every spike of every layer, whatever that takes.
+            ``readout``: it is a `nm_backends.summary.Summary`, without spikes and layers; samples
+            are run some at a time. ``auto``: spikes, but for datasets, iterables and arrays on disk
+            of more than 64 MiB of input or 256 MiB of spikes. Event lists then last as long as the
+            longest of the first 64 MiB; longer ones that come later are run to their end.
         """
         from nm_backends.run import run_program
 
-        return run_program(self, spikes, record, threads, progress, driving)
+        return run_program(self, spikes, record, threads, progress, driving, keep=keep)
 
     def stream(
         self,

@@ -118,6 +118,11 @@ class Result:
         return result_text(self)
 
     @property
+    def steps(self) -> int:
+        """Time steps of a sample."""
+        return len(self.spikes)
+
+    @property
     def prediction(self) -> np.ndarray:
         """Index of the largest readout per sample (the first among equals)."""
         readout = self.readout if self.readout.ndim > 1 else self.readout[None]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nm_backends.errors import UserError
+from nm_backends.first_spikes import FirstSpikes
 from nm_backends.losses import activity, total
+from nm_backends.progress import shown
 from nm_backends.real_time import real_time, step_cycles
 from nm_backends.result import RawRun, Result
 from nm_backends.spikes import Prepared, prepare
+from nm_backends.streaming import samples_in
 
 if TYPE_CHECKING:
     from nm_backends.chip import Backend
@@ -73,9 +77,10 @@ def run_program(
     spikes: Any,
     record: Sequence[str] = (),
     threads: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] | bool | None = None,
     driving: str = "idle",
     backend: Any = None,
+    keep: str = "auto",
 ) -> Result:
     """Run a program; see `nm_backends.program.Program.run`.
 
@@ -85,56 +90,126 @@ def run_program(
         What executes it, if not the backend of its chip.
     """
     from nm_backends.assumptions import backend_of
+    from nm_backends.summary import HELD, too_large
 
     _check_record(record)
+    _check_keep(keep, record, driving)
     if threads is not None and threads < 1:
         raise UserError(f"threads is {threads}, expected 1 or more")
-    backend = backend or backend_of(program)
-    _check_driving(driving, backend, record)
-    given = prepare(program.network, spikes)
-    raw, cycles = _executed(backend, program, given, record, threads, progress, driving)
-    estimates = backend.estimate(raw.counters)
-    if driving == "back_to_back" and estimates.get("latency") is not None:
-        counted = "cycles / f_clk; cycles of the cycle-accurate engine"
-        estimates["latency"] = replace(estimates["latency"], formula=counted)
-    result = _result(program, raw, estimates, given.batched)
-    result.metadata |= given.metadata
-    result.real_time = real_time(
-        backend.spec,
-        program.network.discretisation.dt,
-        len(result.spikes),
-        result.latency,
-        None if hasattr(program, "parts") else raw.counters["sops"],
-        cycles,
-    )
-    return result
+    job = _Job(backend or backend_of(program), program, record, threads, driving)
+    _check_driving(driving, job.backend, record)
+    whole = keep == "spikes" or driving == "continuous" or len(program.network.inputs) > 1
+    whole |= keep == "auto" and bool(set(record) - {"losses"})
+    given = prepare(program.network, spikes, None if whole else HELD)
+    summary = keep == "readout" or (not whole and too_large(given, program.network))
+    with _shown(progress, given, spikes, summary) as advance:
+        return job.summary(given, advance or _quiet) if summary else job.all(given, advance)
 
 
-def _executed(
-    backend: Any,
-    program: Program,
-    given: Prepared,
-    record: Sequence[str],
-    threads: int | None,
-    progress: Callable[[int], None] | None,
-    driving: str,
-) -> tuple[RawRun, np.ndarray | None]:
-    """Return what the backend gives, in parts where that helps, and the cycles of each step."""
-    how = {} if driving == "idle" else {"driving": driving}
-    first_only = getattr(backend, "first_spikes", False)
-    whole = driving == "continuous" or not (progress or (given.streamed and not first_only))
-    size = max(given.samples, 1) if whole else _AT_ONCE
-    parts, cycles = [], []
-    kept = [name for name in record if name != "ticks"]
-    for first in range(0, max(given.samples, 1), size):
-        part: Any = (given.first if first_only else given.part)(first, first + size)
-        parts.append(backend.execute(program, part, kept, threads, **how))
-        if "ticks" in record:
-            cycles.append(step_cycles(backend, program, part))
-        if progress:
-            progress(part.shape[1])
-    raw = parts[0] if len(parts) == 1 else _joined(parts)
-    return raw, np.concatenate(cycles, axis=1) if cycles else None
+def _quiet(_: int) -> None:
+    """Tell nobody."""
+
+
+def _shown(
+    progress: Callable[[int], None] | bool | None, given: Prepared, spikes: Any, summary: bool
+) -> AbstractContextManager[Callable[[int], None] | None]:
+    """Return what is told how many samples were run: a bar only for datasets and files."""
+    if callable(progress):
+        return nullcontext(progress)
+    listed = given.streamed and not isinstance(given.source, FirstSpikes)
+    if progress is False or not (listed or summary):
+        return nullcontext(None)
+    total = given.samples if given.rest is None else samples_in(spikes)
+    return shown(progress, "running", total)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """How a program is run."""
+
+    backend: Any
+    program: Program
+    record: Sequence[str]
+    threads: int | None
+    driving: str
+
+    def all(self, given: Prepared, advance: Callable[[int], None] | None) -> Result:
+        """Return the result of all samples, with their spikes."""
+        raw, cycles = self._executed(given, advance)
+        result = self._finished(raw, given.batched, cycles)
+        result.metadata |= given.metadata
+        return result
+
+    def summary(self, given: Prepared, advance: Callable[[int], None]) -> Result:
+        """Return the result of all samples without their spikes, and hold some at a time."""
+        from nm_backends.summary import summarised
+
+        if not given.batched:
+            raise UserError("keep='readout' is for several samples", "leave it out for one")
+
+        def ran(part: Any) -> Result:
+            return self._finished(self._raw(part), True, None)
+
+        return summarised(self.program.network, given, ran, self._taken, advance)
+
+    def _taken(self, given: Prepared, first: int, end: int) -> Any:
+        """Return some samples in the form that the backend takes."""
+        first_only = getattr(self.backend, "first_spikes", False)
+        return (given.first if first_only else given.part)(first, end)
+
+    def _raw(self, part: Any) -> RawRun:
+        kept = [name for name in self.record if name != "ticks"]
+        how = {} if self.driving == "idle" else {"driving": self.driving}
+        found: RawRun = self.backend.execute(self.program, part, kept, self.threads, **how)
+        return found
+
+    def _executed(
+        self, given: Prepared, advance: Callable[[int], None] | None
+    ) -> tuple[RawRun, np.ndarray | None]:
+        """Return what the backend gives, in parts where that helps, and the cycles of each step."""
+        first_only = getattr(self.backend, "first_spikes", False)
+        whole = self.driving == "continuous" or not (advance or (given.streamed and not first_only))
+        size = max(given.samples, 1) if whole else _AT_ONCE
+        parts, cycles = [], []
+        for first in range(0, max(given.samples, 1), size):
+            part = self._taken(given, first, first + size)
+            parts.append(self._raw(part))
+            if "ticks" in self.record:
+                cycles.append(step_cycles(self.backend, self.program, part))
+            if advance:
+                advance(part.shape[1])
+        raw = parts[0] if len(parts) == 1 else _joined(parts)
+        return raw, np.concatenate(cycles, axis=1) if cycles else None
+
+    def _finished(self, raw: RawRun, batched: bool, cycles: np.ndarray | None) -> Result:
+        """Return a result on the user's axes, with what it costs."""
+        program, estimates = self.program, self.backend.estimate(raw.counters)
+        if self.driving == "back_to_back" and estimates.get("latency") is not None:
+            counted = "cycles / f_clk; cycles of the cycle-accurate engine"
+            estimates["latency"] = replace(estimates["latency"], formula=counted)
+        result = _result(program, raw, estimates, batched)
+        result.real_time = real_time(
+            self.backend.spec,
+            program.network.discretisation.dt,
+            len(result.spikes),
+            result.latency,
+            None if hasattr(program, "parts") else raw.counters["sops"],
+            cycles,
+        )
+        return result
+
+
+def _check_keep(keep: str, record: Sequence[str], driving: str) -> None:
+    from nm_backends.summary import KEEP
+
+    if keep not in KEEP:
+        raise UserError(f"keep is {keep!r}, expected {', '.join(KEEP)}")
+    if keep == "readout" and (set(record) - {"losses"} or driving == "continuous"):
+        raise UserError(
+            f"keep='readout' with record={tuple(record)!r}, driving={driving!r}: what is recorded "
+            "of each step is not kept, and samples are run some at a time",
+            "go through program.stream(data), which gives all of it batch by batch",
+        )
 
 
 def _check_driving(driving: str, backend: Backend, record: Sequence[str]) -> None:

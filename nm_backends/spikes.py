@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from nm_backends.event_data import MAX_COUNT, Binned, Events, Given, collected, 
 from nm_backends.first_spikes import FirstSpikes, first_of
 from nm_backends.network import Network, Population
 
-__all__ = ["MAX_COUNT", "Prepared", "prepare"]
+__all__ = ["MAX_COUNT", "OnDisk", "Prepared", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,16 @@ class Prepared:
         Those of a dataset, integers ``[batch]``, or None.
     said
         How events became counts, for the metadata of a result.
+    rest, sensor_size
+        Samples that were not read yet, or None; and the sensor that they come from.
     """
 
-    source: np.ndarray | Binned | FirstSpikes
+    source: np.ndarray | Binned | FirstSpikes | OnDisk
     batched: bool
     labels: np.ndarray | None = None
     said: dict[str, Any] = field(default_factory=dict)
+    rest: Iterator[Any] | None = None
+    sensor_size: tuple[int, ...] | None = None
 
     @property
     def samples(self) -> int:
@@ -45,7 +49,7 @@ class Prepared:
 
     @property
     def streamed(self) -> bool:
-        """Whether counts are made of events when they are asked for."""
+        """Whether counts are made, or read, when they are asked for."""
         return not isinstance(self.source, np.ndarray)
 
     @property
@@ -72,11 +76,44 @@ class Prepared:
         return said if self.labels is None else {**said, "labels": self.labels}
 
 
-def prepare(network: Network, spikes: Any) -> Prepared:
+@dataclass(frozen=True, eq=False)
+class OnDisk:
+    """Counts in a file, read some samples at a time: ``[time, batch, *any]``.
+
+    Parameters
+    ----------
+    name
+        The input that they are for.
+    array
+        Memory-mapped, or a dataset of h5py or zarr.
+    """
+
+    name: str
+    array: Any
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(time, batch, channels)`` of the counts."""
+        steps, batch, *axes = self.array.shape
+        return int(steps), int(batch), math.prod(axes)
+
+    def part(self, first: int, end: int) -> np.ndarray:
+        """Return counts uint8 ``[time, samples, channels]`` of samples ``first`` to ``end``."""
+        steps, batch, size = self.shape
+        there = np.asarray(self.array[:, first : min(end, batch)])
+        return _counts(self.name, there).reshape(steps, there.shape[1], size)
+
+
+def prepare(network: Network, spikes: Any, most: int | None = None, steps: int = 1) -> Prepared:
     """Check spikes and bring them to ``[time, batch, channels of all inputs]``.
 
     Parameters
     ----------
+    most
+        Bytes of a dataset that are read, about; the samples after that are left in ``rest``. None:
+        all of it.
+    steps
+        How long the samples of a dataset are at least.
     spikes
         * ``[time, batch, *input shape]`` or ``[time, batch, channels]``, boolean or counts up to
           255, or the same without the batch axis for a single sample; numpy arrays, or anything
@@ -104,7 +141,7 @@ def prepare(network: Network, spikes: Any) -> Prepared:
     if isinstance(spikes, Mapping):
         return _joined(network, spikes)
     if len(inputs) == 1:
-        return _one(inputs[0], spikes, network.discretisation.dt)
+        return _one(inputs[0], spikes, network.discretisation.dt, most, steps)
     whole = Population("all inputs", (network.input_size,), "Input")
     return _one(whole, spikes, network.discretisation.dt)
 
@@ -132,14 +169,18 @@ def _listed(names: Any) -> str:
     return ", ".join(map(repr, names)) or "nothing"
 
 
-def _one(population: Population, spikes: Any, dt: float | None) -> Prepared:
-    given = collected(spikes)
+def _one(
+    population: Population, spikes: Any, dt: float | None, most: int | None = None, least: int = 1
+) -> Prepared:
+    given = collected(spikes, most)
     if given is not None:
-        return _of_samples(population, given, dt)
+        return _of_samples(population, given, dt, least)
     if isinstance(spikes, Events):
         return _one(population, spikes.data, dt)
     if isinstance(spikes, FirstSpikes):
         return _first(population, spikes)
+    if _on_disk(population, spikes):
+        return Prepared(OnDisk(population.name, spikes), True)
     array = _array(population.name, spikes)
     counts = _counts(population.name, array)
     shape, size = population.shape, population.size
@@ -154,6 +195,15 @@ def _one(population: Population, spikes: Any, dt: float | None) -> Prepared:
         f"[time, batch, {axes_text}], or [time, {axes_text}] for a single sample",
         _shape_hint(array.shape, shape, size),
     )
+
+
+def _on_disk(population: Population, spikes: Any) -> bool:
+    """Whether it is a file's array of the right shape, with a batch axis."""
+    mapped = isinstance(spikes, np.memmap) or hasattr(spikes, "chunks")  # h5py, zarr
+    if not mapped or not hasattr(spikes, "shape") or not hasattr(spikes, "dtype"):
+        return False
+    right = tuple(spikes.shape[2:]) in (population.shape, (population.size,))
+    return right and getattr(spikes.dtype, "kind", "") in ("b", "i", "u", "f")
 
 
 def _first(population: Population, spikes: FirstSpikes) -> Prepared:
@@ -172,25 +222,27 @@ def _shape_hint(found: tuple[int, ...], shape: tuple[int, ...], size: int) -> st
     return f"the input has {size} channels"
 
 
-def _of_samples(population: Population, given: Given, dt: float | None) -> Prepared:
+def _of_samples(population: Population, given: Given, dt: float | None, least: int) -> Prepared:
     """Return events as they are, to be counted later; frames at once."""
+    size = given.sensor_size
     if event_lists(given.samples):
-        binned, said = Binned.of(population, given, dt)
-        return Prepared(binned, given.batched, given.labels, said)
+        binned, said = Binned.of(population, given, dt, least)
+        return Prepared(binned, given.batched, given.labels, said, given.rest, size)
     parts = [_one(population, frames, dt).counts for frames in given.samples]
-    steps = max(len(part) for part in parts)
+    lengths = [len(part) for part in parts]
+    steps = max(least, *lengths, *(len(frames) for frames in given.ahead))
     padded = [np.pad(part, ((0, steps - len(part)), (0, 0), (0, 0))) for part in parts]
     counts = np.concatenate(padded, axis=1)
     said = {"frames": "as they are", "steps": steps}
-    if min(map(len, parts)) < steps:
-        said["frames"] = f"samples of {min(map(len, parts))} steps and more end with silence"
+    if min(lengths) < steps:
+        said["frames"] = f"samples of {min(lengths)} steps and more end with silence"
     if given.labels is not None and len(given.labels) != counts.shape[1]:
         raise UserError(
             f"a dataset with {len(given.labels)} labels for {counts.shape[1]} samples",
             "are its batches [batch, time, ...]? time comes first: "
             "tonic.collation.PadTensors(batch_first=False)",
         )
-    return Prepared(counts, True, given.labels, said)
+    return Prepared(counts, True, given.labels, said, given.rest, size)
 
 
 def _array(name: str, spikes: Any) -> np.ndarray:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nm_backends.result import Estimate, Result
     from nm_backends.system.program import System
 
-__all__ = ["Stream", "Totals"]
+__all__ = ["Stream", "Totals", "parts", "samples_in"]
 
 _BATCH = 64
 
@@ -121,8 +121,8 @@ class Stream:
     def __iter__(self) -> Iterator[Result]:
         """Yield the result of each batch; labels are in its ``metadata["labels"]``."""
         network = self.program.network
-        with shown(self._progress, "running", _samples(self.data)) as advance:
-            for part in _parts(network.inputs[0], self.data, self.batch):
+        with shown(self._progress, "running", samples_in(self.data)) as advance:
+            for part in parts(network.inputs[0], self.data, self.batch):
                 given = prepare(network, part)
                 counts = given.counts if self.steps is None else _fit(given.counts, self.steps)
                 result = self.program.run(counts, **self._how)
@@ -144,7 +144,7 @@ class Stream:
         return sums.totals(self.program.chip)
 
 
-def _samples(data: Any) -> int | None:
+def samples_in(data: Any) -> int | None:
     """Return how many samples there will be, where that is known."""
     inner = data.data if isinstance(data, Events) else data
     if _sliced(inner):
@@ -163,7 +163,7 @@ def _sliced(data: Any) -> bool:
     return hasattr(data, "shape") and hasattr(data, "__getitem__") and names is None
 
 
-def _parts(population: Population, data: Any, batch: int) -> Iterator[Any]:
+def parts(population: Population, data: Any, batch: int) -> Iterator[Any]:
     """Yield samples, about so many at a time, in a form that `prepare` takes."""
     size: Any = None
     if isinstance(data, Events):

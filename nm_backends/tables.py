@@ -50,10 +50,11 @@ def program_text(program: Program) -> str:
 
 def result_text(result: Result) -> str:
     """Return what a run gave, a line each: shapes, spikes, means of counters, estimates, losses."""
-    shape = " x ".join(map(str, result.spikes.shape))
-    lines = [f"Result: spikes {shape}"]
-    for name, spikes in result.layers.items():
-        lines.append(f"  {name}: {int(spikes.sum(dtype=np.int64)):,} spikes")
+    kept = hasattr(result, "spikes")
+    shape = " x ".join(map(str, result.spikes.shape)) if kept else "not kept"
+    lines = [f"Result: {len(result.prediction):,} samples, spikes {shape}"]
+    for name, counts in result.losses.get("fired", {}).items():
+        lines.append(f"  {name}: {int(counts.sum()):,} spikes")
     for name, counts in result.counters.items():
         if ":" not in name:
             lines.append(f"  {name}: {np.mean(counts):,.1f} on average")

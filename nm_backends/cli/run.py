@@ -128,7 +128,7 @@ def _run(
 
     program = load(path)
     with naming(source.path):
-        samples = prepare(program.network, source.spikes).counts.shape[1]
+        samples = prepare(program.network, source.spikes).samples
     with progress("running", samples, quiet=quiet) as advance:
         return program.run(source.spikes, record, progress=advance, driving=driving)
 

@@ -130,14 +130,15 @@ class System:
         spikes: Any,
         record: Sequence[str] = (),
         threads: int | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Callable[[int], None] | bool | None = None,
         driving: Literal["idle", "back_to_back"] = "idle",
+        keep: Literal["auto", "spikes", "readout"] = "auto",
     ) -> Result:
         """Execute all images on spikes, bit for bit, with the host between them.
 
         Parameters
         ----------
-        spikes, record, threads, progress, driving
+        spikes, record, threads, progress, driving, keep
             As for `nm_backends.program.Program.run`.
 
         Returns
@@ -152,7 +153,7 @@ class System:
         from nm_backends.system.running import SystemRunner
 
         runner, program = SystemRunner(self), cast(Program, self)  # all that it asks is here, too
-        return run_program(program, spikes, record, threads, progress, driving, runner)
+        return run_program(program, spikes, record, threads, progress, driving, runner, keep)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all programs to one ``.nmb`` file; see `nm_backends.load`."""
