@@ -71,7 +71,7 @@ class Counts:
     there
         Whether a count is not 0, a bit of uint64 ``[time, batch, words]`` each, from the lowest on.
     plain
-        Whether no count is more than 1; then ``spikes`` is not looked at again.
+        Whether no count is more than 1; then ``spikes`` is empty.
     """
 
     spikes: np.ndarray
@@ -81,17 +81,29 @@ class Counts:
     @classmethod
     def of(cls, spikes: np.ndarray) -> Counts:
         """Look through counts once; all else goes from spike to spike."""
-        spikes = np.require(spikes, requirements=("C", "W"))  # kernels take no read-only arrays
+        plain = int(spikes.max(initial=0)) < 2
         packed = np.packbits(spikes, axis=2, bitorder="little")
         if packed.shape[2] % 8:
             packed = np.pad(packed, ((0, 0), (0, 0), (0, -packed.shape[2] % 8)))
         there = packed.view("<u8").astype(np.uint64, copy=False)
-        return cls(spikes, there, int(spikes.max(initial=0)) < 2)
+        return cls.once(there) if plain else cls(_writable(spikes), there, plain)
+
+    @classmethod
+    def once(cls, there: np.ndarray) -> Counts:
+        """Return counts of 0 and 1."""
+        return cls(np.zeros((0, 0, 0), np.uint8), there, plain=True)
 
     def part(self, samples: slice) -> Counts:
         """Return some of the samples."""
-        spikes = self.spikes if self.plain else np.ascontiguousarray(self.spikes[:, samples])
-        return Counts(spikes, np.ascontiguousarray(self.there[:, samples]), self.plain)
+        there = np.ascontiguousarray(self.there[:, samples])
+        if self.plain:
+            return Counts.once(there)
+        return Counts(np.ascontiguousarray(self.spikes[:, samples]), there, self.plain)
+
+
+def _writable(spikes: np.ndarray) -> np.ndarray:
+    """Return an array that kernels take: contiguous, and not read-only."""
+    return np.require(spikes, requirements=("C", "W"))
 
 
 def count_events(layout: dict[str, np.ndarray], given: Counts, threads: int = 1) -> np.ndarray:

@@ -120,7 +120,7 @@ class Drive:
             "slot_count": np.ones(channel.size, np.int64),
             "slot_delay": self.layout["event_shift"],
         }  # fmt: skip
-        given = Counts(np.zeros((0, 0, 0), np.uint8), self._there(spikes), plain=True)
+        given = Counts.once(self._there(spikes))
         return fill_events(slots, given, count_events(slots, given, threads), threads)
 
     def _there(self, spikes: np.ndarray) -> np.ndarray:
