@@ -185,7 +185,8 @@ class _Job:
         """Return a result on the user's axes, with what it costs."""
         program, estimates = self.program, self.backend.estimate(raw.counters)
         if self.driving == "back_to_back" and estimates.get("latency") is not None:
-            counted = "cycles / f_clk; cycles of the cycle-accurate engine"
+            clock = getattr(self.backend, "clock", "the cycle-accurate engine")
+            counted = f"cycles / f_clk; cycles of {clock}"
             estimates["latency"] = replace(estimates["latency"], formula=counted)
         result = _result(program, raw, estimates, batched)
         result.real_time = real_time(

@@ -241,7 +241,9 @@ class _Sums:
         if result.metadata.get("labels") is not None:
             self.labels.extend(np.asarray(result.metadata["labels"]).tolist())
         for name, values in result.counters.items():
-            self.counters[name] = self.counters.get(name, 0) + int(values.sum())
+            so_far = self.counters.get(name, 0)
+            most = max(so_far, int(values.max(initial=0)))
+            self.counters[name] = most if name.endswith("_max") else so_far + int(values.sum())
         for kind, nodes in result.losses.items():
             known = self.losses.setdefault(kind, {})
             for node, counts in nodes.items():

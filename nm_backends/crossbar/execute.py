@@ -234,6 +234,7 @@ def _counters(chip: CrossbarChip, log: BatchLog, coded: Encoded) -> dict[str, np
         "stall_cycles": log.stall_cycles,
         "dropped": log.drops,
         BY_ADDRESS: log.drops_by_neuron,
+        **log.more,
     }
 
 

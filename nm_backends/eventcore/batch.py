@@ -149,7 +149,7 @@ def _worker(
 
 
 def _log(outputs: list[np.ndarray], logs: _Logs, counted: np.ndarray | None) -> BatchLog:
-    counts = {n: logs.tally[:, c] for n, c in _COUNTERS.items()}
+    counts: Any = {n: logs.tally[:, c] for n, c in _COUNTERS.items()}
     return BatchLog(
         _joined([out.astype(np.uint8) for out in outputs], np.uint8),
         _joined([(out >> 8).astype(np.int32) for out in outputs], np.int32),

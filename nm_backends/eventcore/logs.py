@@ -97,6 +97,8 @@ class BatchLog:
         where that was asked for.
     cycles
         All clock cycles of each sample, int64 ``[S]``, where an engine with a clock ran it.
+    more
+        Counters that only some chips have, by name, int64 ``[S]``.
     """
 
     out_addr: np.ndarray
@@ -112,3 +114,4 @@ class BatchLog:
     membranes: np.ndarray
     cycles: np.ndarray | None = None
     saturated: np.ndarray | None = None
+    more: dict[str, np.ndarray] = field(default_factory=dict)

@@ -136,6 +136,15 @@ class Assumptions:
     external_input: Literal["any row"] = _choice(
         "any row", "addresses of input events", "{chip, core, row 0..1023}, as if from a route"
     )
+    host_interval: int = _choice(
+        4,
+        "how fast events come in from a host that does not wait until the mesh is idle",
+        "that many cycles (1..2^20) after the last one, or when all cores that it addresses have a "
+        "place; a time reference when the mesh is idle. Cores then run freely: a sweep begins when "
+        "the last one has ended, a spike comes in the cycle that writes its neuron, after hops "
+        "hop_latency sweeps each later",
+        "a handshake of four phases takes four cycles at least",
+    )
     outputs: Literal["free"] = _choice(
         "free", "cost of output and input events", "no cycles: only sweeps take time, 2 per neuron"
     )
@@ -162,5 +171,6 @@ _RANGES = (
     ("lfsr_bits", 3, 20),
     ("hop_latency", 0, 64),
     ("fifo_depth", 1, 256),
+    ("host_interval", 1, 1 << 20),
 )
 _ALLOWED = {"route_order": ("xy", "yx")}

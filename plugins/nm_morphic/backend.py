@@ -52,7 +52,7 @@ class MorphicBackend(CrossbarBackend):
         In the mesh.
     """
 
-    drivings = ("idle",)
+    clock = "a simulation of discrete events, sweep by sweep"
     mesh_sizes = MESH_SIZES
 
     def __init__(self, assumptions: Assumptions | None = None, chips: int = 1) -> None:

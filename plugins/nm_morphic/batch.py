@@ -50,22 +50,36 @@ class _Books:
     def empty(cls, samples: int, neurons: int, marks: int, saturations: bool) -> _Books:
         return cls(
             np.zeros(samples, np.int64),
-            np.zeros((samples, 4), np.int64),
+            np.zeros((samples, 6), np.int64),
             np.zeros((samples, neurons), np.int64),
             np.zeros((samples if saturations else 0, 2, neurons), np.int64),
             np.zeros((marks, neurons), np.int16),
         )
 
-    def log(self, outs: Sequence[np.ndarray]) -> BatchLog:
+    def note(self, s: int, outputs: int, cycles: int, engine: Engine) -> None:
+        """Take over what the counters of a mesh say about sample ``s``."""
+        cores, (packets, most) = engine.cores, engine.link_counts()
+        sums = cores["served"].sum(), cores["dropped"].sum(), cores["fifo_max"].max()
+        self.sizes[s], self.counts[s] = outputs, (cycles, *sums, packets.sum(), most.max())
+        self.lost[s] = cores["lost"].reshape(-1)
+
+    def log(self, outs: Sequence[np.ndarray], timed: bool = False) -> BatchLog:
         """Return all of it with the output events of the samples."""
         out = np.concatenate([np.empty(0, _OUT), *outs])
-        cycles, served, drops, _ = self.counts.T.copy()
+        cycles, served, drops, places, packets, most = self.counts.T.copy()
+        more = {"queue_max": places} | self._links(packets, most)
         return BatchLog(
             out["address"].copy(), out["event"].copy(), np.append(0, np.cumsum(self.sizes)),
             core_cycles=cycles, stall_cycles=np.zeros_like(cycles), pops=served, drops=drops,
             sops=served * NEURONS, outputs=self.sizes, drops_by_neuron=self.lost,
             membranes=self.membranes, saturated=self.saturated if self.saturated.size else None,
+            cycles=cycles if timed else None, more=more,
         )  # fmt: skip
+
+    def _links(self, packets: np.ndarray, most: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what is noted about links, where there is more than one chip."""
+        several = self.lost.shape[1] > CORES * NEURONS
+        return {"link_packets": packets, "link_max": most} if several else {}
 
 
 def run_batch(
@@ -92,7 +106,7 @@ def run_batch(
     assumptions, columns
         As for `MorphicSimulator`.
     driving
-        ``idle``: the host waits until the mesh is idle.
+        ``idle``: the host waits until the mesh is idle; ``back_to_back``: see `nm_morphic.driven`.
     """
     engine = MorphicSimulator(images_of(image), columns, assumptions).engine
     engine.cores["counting"] = saturations
@@ -103,9 +117,11 @@ def run_batch(
     books = _Books.empty(samples, engine.cores.size * NEURONS, marked, saturations)
 
     def work(first: int, last: int) -> np.ndarray:
-        return _run_samples(engine, events, bounds, parts, books, first, last)
+        if driving == "idle":
+            return _run_samples(engine, events, bounds, parts, books, first, last)
+        return _drive_samples(engine, events, starts, books, first, last, assumptions.host_interval)
 
-    return books.log(_spread(work, samples, threads))
+    return books.log(_spread(work, samples, threads), timed=driving != "idle")
 
 
 def _run_samples(
@@ -130,6 +146,39 @@ def _run_samples(
     if status[0]:
         raise _endless(status, budget)
     return np.asarray(found[: int(books.sizes[some].sum())])
+
+
+def _drive_samples(
+    engine: Engine, events: Events, starts: np.ndarray, books: _Books, first: int, last: int,
+    interval: int,
+) -> np.ndarray:  # fmt: skip
+    """Do the same for a host that sends back to back.
+
+    The input event of a spike is the last one that had been sent.
+    """
+    from nm_morphic.driven import drive
+
+    own, rest, found = engine.copy(), engine.state(), [np.empty(0, _OUT)]
+    budget = _SERVED_PER_CORE * engine.cores.size
+    for s in range(first, last):
+        own.put_back(rest)
+        own.clear()
+        begin, end = int(starts[s]), int(starts[s + 1])
+        part, status, sent = slice(begin, end), np.zeros(4, np.int64), np.zeros(end - begin, int)
+        out, used, cycles = drive(
+            own.cores, own.mesh[0], own.permissions, own.period, events.first[part],
+            events.stop[part], events.rows[part], events.groups(begin, end), interval, budget,
+            sent, status,
+        )  # fmt: skip
+        if status[0]:
+            raise _endless(status, budget)
+        out = np.sort(out[:used], order=("cycle", "address"))
+        made = np.empty(used, _OUT)
+        made["address"] = out["address"]
+        made["event"] = np.searchsorted(sent, out["cycle"], side="right") - 1
+        found.append(made)
+        books.note(s, used, cycles, own)
+    return np.concatenate(found)
 
 
 def _endless(status: np.ndarray, budget: int) -> LivelockError:
@@ -168,9 +217,7 @@ def _go_on(
     found = np.empty(out.size, _OUT)
     found["address"] = (out["chip"] * CORES + out["core"]) * NEURONS + out["neuron"]
     found["event"] = out["event"]
-    sums = cores["served"].sum(), cores["dropped"].sum(), cores["fifo_max"].max()
-    books.sizes[s], books.counts[s] = out.size, (cycles.sum(), *sums)
-    books.lost[s] = cores["lost"].reshape(-1)
+    books.note(s, out.size, int(cycles.sum()), engine)
     state.update(engine.state())
     return found
 

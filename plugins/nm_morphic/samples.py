@@ -11,6 +11,7 @@ import numpy as np
 
 from nm_backends.fixed import grow, kernel
 from nm_backends.uncounted import borrowed
+from nm_morphic.fabric import BUSIEST, PACKETS
 from nm_morphic.kernel import read_membranes
 from nm_morphic.rounds import run
 from nm_morphic.spec import CORES, NEURONS, ROWS
@@ -54,6 +55,16 @@ def _note(core: Any, counts: np.ndarray, lost: np.ndarray) -> None:
     _copy(core.lost, lost)
 
 
+@kernel()
+def _note_links(links: np.ndarray, counts: np.ndarray) -> None:
+    """Take the counters of links over, and set them to 0."""
+    for chip in range(links.shape[1]):
+        for direction in range(4):
+            counts[4] += links[PACKETS, chip, direction]
+            counts[5] = max(counts[5], links[BUSIEST, chip, direction])
+            links[PACKETS, chip, direction] = links[BUSIEST, chip, direction] = 0
+
+
 @kernel(inline=True)
 def _take(out: np.ndarray, used: int, found: np.ndarray, at: int, begin: int) -> None:
     for j in range(used):
@@ -86,9 +97,9 @@ def run_samples(
     found
         Output events, with room; what comes back may be a larger copy.
     sizes, counts, lost, saturated
-        Per sample: its output events ``[S]``; clock cycles, events served and lost, and places of a
-        FIFO in use at most ``[S, 4]``; spikes lost ``[S, cores, 512]``, and saturations or none
-        ``[S, 2, cores, 512]``, all int64.
+        Per sample: its output events ``[S]``; clock cycles, events served and lost, places of a
+        FIFO in use at most, packets and the most on a link in a round ``[S, 6]``; spikes lost
+        ``[S, cores, 512]``, and saturations or none ``[S, 2, cores, 512]``, all int64.
     membranes
         Of all neurons after each part, int16 ``[parts, cores, 512]``, or none.
     status
@@ -119,6 +130,7 @@ def run_samples(
             if membranes.size:
                 read_membranes(cores, membranes[mark])
                 mark += 1
+        _note_links(links, counts[s])
         for c in range(cores.size):
             _note(cores[c], counts[s], lost[s, c])
             for side in range(2 if saturated.size else 0):
