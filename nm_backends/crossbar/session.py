@@ -143,7 +143,8 @@ class CrossbarSession:
     def _counted(self, run: CoreRun) -> CoreRun:
         """Add what was counted in a step to the totals."""
         for name, counted in run.counters.items():
-            self._totals[name] = self._totals.get(name, 0) + counted
+            so_far, most = self._totals.get(name, 0), name.endswith("_max")
+            self._totals[name] = np.maximum(so_far, counted) if most else so_far + counted
         return run
 
 
