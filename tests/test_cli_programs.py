@@ -107,3 +107,38 @@ def test_no_output_overwrites_an_input(nmb, program, model_file, spike_file, tmp
         assert result.exit_code == 2
         assert "would overwrite the input" in result.output
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_what_is_on_disk_is_read_in_parts(nmb, program, tmp_path, monkeypatch):
+    from nm_backends import summary
+    from nm_backends.cli import spikes
+
+    np.save(tmp_path / "in.npy", random_spikes(1).astype(np.float32))
+    whole = json.loads(nmb("run", program, "--input", "in.npy", "--json").stdout)
+    monkeypatch.setattr(spikes, "MAPPED", 0)
+    monkeypatch.setattr(summary, "_SPIKES", 0)
+    said = nmb("run", program, "--input", "in.npy", "-o", "out.npz", "--json")
+    assert json.loads(said.stdout) == whole | {"output": "out.npz"}
+    with np.load(tmp_path / "out.npz") as out:
+        assert {"readout", "counters/sops", "losses/fired/if1"} <= set(out)
+        assert "spikes" not in out
+    (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY no header")
+    np.save(tmp_path / "flat.npy", np.zeros((3, 4)))
+    for name, words in (("bad.npy", "not a readable array"), ("flat.npy", "float64 [3, 4]")):
+        failed = nmb("run", program, "--input", name)
+        assert failed.exit_code == 2
+        assert words in failed.stderr
+
+
+def test_a_folder_of_recordings_is_input(nmb, model_file, tmp_path):
+    from nm_backends.recordings import Recordings
+
+    nmb("compile", model_file, "--chip", "tinyodin", "--dt", "1e-3", "-o", "timed.nmb")
+    events = np.zeros(30, [("t", "i8"), ("x", "i2")])
+    events["t"] = np.arange(30) * 500
+    Recordings.write(tmp_path / "events", [(events, 0), (events[:9], 1)])
+    said = json.loads(nmb("run", "timed.nmb", "--input", "events", "--json").stdout)
+    assert said["samples"] == 2
+    assert 0 <= said["accuracy"] <= 1
+    (tmp_path / "events" / "events.bin").unlink()
+    assert "do not belong together" in nmb("run", "timed.nmb", "--input", "events").stderr

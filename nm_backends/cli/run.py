@@ -70,15 +70,17 @@ def run_command(
 
     SPIKES is .npy or .npz: an array 'spikes' (or one array only), [time, batch, *input shape] or
     [time, *input shape], boolean or small counts. With an array 'labels' the accuracy is printed.
+    Or a folder of recordings (nm_backends.recordings). What is larger than memory is read in parts,
+    and its result has no spikes: see Data in the documentation.
     """
-    from nm_backends.cli.spikes import check_output, read_spikes, write_arrays
+    from nm_backends.cli.spikes import check_output, read_any, write_arrays
 
     if output:
         check_output(output, program, spikes)
     discretisation = discretisation_from(given)
     if discretisation and not reference:
         raise click.UsageError("a program is discretised already; use --reference with a .nir file")
-    source = read_spikes(spikes)
+    source = read_any(spikes)
     if rebin:
         from nm_backends.timestep import rebin as on_steps
 
@@ -128,16 +130,19 @@ def _run(
 
     program = load(path)
     with naming(source.path):
-        samples = prepare(program.network, source.spikes).samples
+        known = hasattr(source.spikes, "starts")  # recordings
+        samples = len(source.spikes) if known else prepare(program.network, source.spikes).samples
     with progress("running", samples, quiet=quiet) as advance:
         return program.run(source.spikes, record, progress=advance, driving=driving)
 
 
 def _arrays(result: Result) -> dict[str, np.ndarray]:
     """Name what is stored: ``spikes``, ``readout``, ``layers/NODE``, ``membranes/NODE`` ..."""
-    arrays = {"spikes": result.spikes, "readout": result.readout}
+    arrays = {"readout": result.readout}
+    if hasattr(result, "spikes"):
+        arrays["spikes"] = result.spikes
     for kind in ("layers", "membranes", "counters"):
-        arrays |= {f"{kind}/{name}": value for name, value in getattr(result, kind).items()}
+        arrays |= {f"{kind}/{name}": v for name, v in getattr(result, kind, {}).items()}
     for kind, nodes in result.losses.items():
         arrays |= {f"losses/{kind}/{name}": counts for name, counts in nodes.items()}
     return arrays

@@ -16,9 +16,11 @@ import numpy as np
 from nm_backends.errors import UserError
 from nm_backends.files import atomic_write
 
-__all__ = ["SpikeFile", "check_output", "naming", "read_spikes", "read_targets", "write_arrays"]
+__all__ = ["SpikeFile", "check_output", "naming", "read_any", "read_spikes",
+           "read_targets", "write_arrays"]  # fmt: skip
 
 LIMIT = 2 << 30  # bytes of one array
+MAPPED = 64 << 20  # bytes of a .npy file from which on it is not read, but mapped
 EXPECTED = (
     "expected a .npy file, or an .npz file with an array 'spikes' (or one array only): "
     "[time, batch, *input shape] or [time, *input shape], boolean or small counts"
@@ -37,10 +39,13 @@ BROKEN = (
 
 @dataclass(frozen=True)
 class SpikeFile:
-    """Input spikes, and the labels and targets that lay beside them (None: there are none)."""
+    """Input spikes, and the labels and targets that lay beside them (None: there are none).
+
+    ``spikes`` are an array; of `read_any` perhaps one on disk, or `Recordings`.
+    """
 
     path: str
-    spikes: np.ndarray
+    spikes: Any
     labels: np.ndarray | None = None
     targets: np.ndarray | None = None
 
@@ -61,6 +66,30 @@ def read_spikes(path: str) -> SpikeFile:
             "expected one integer per sample; leave the array out if there are none",
         )
     return SpikeFile(path, spikes, labels, targets)
+
+
+def read_any(path: str) -> SpikeFile:
+    """Read input spikes as `read_spikes` does, or open what is too large for that.
+
+    That is a folder of `nm_backends.recordings`, or a ``.npy`` file of more than `MAPPED` bytes,
+    whose values are checked as they are read.
+    """
+    folder = Path(path)
+    if (folder / "about.json").exists():
+        from nm_backends.recordings import Recordings
+
+        held = Recordings(folder)
+        return SpikeFile(path, held, held.labels)
+    if not (folder.suffix == ".npy" and folder.is_file() and folder.stat().st_size > MAPPED):
+        return read_spikes(path)
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, *BROKEN) as error:
+        raise UserError(f"{path}: not a readable array file ({error})", EXPECTED) from None
+    if array.dtype.kind not in "biuf" or array.ndim < 3:
+        what = f"{array.dtype} {list(array.shape)}"
+        raise UserError(f"{path}: spikes are {what}", EXPECTED)
+    return SpikeFile(path, array)
 
 
 def read_targets(path: str) -> np.ndarray:

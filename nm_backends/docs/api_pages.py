@@ -22,6 +22,7 @@ What a chip, a frontend or a set of rules is made of; see the
 """
 MORE = (
     "nm_backends.result.Estimate",
+    "nm_backends.summary.Summary",
     "nm_backends.real_time.RealTime",
     "nm_backends.neurobench.measure",
     "nm_backends.neurobench.NeuroBench",

@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--python", action="append", default=[], metavar="PEER=PATH")
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of steps")
     parser.add_argument("--seconds", type=float, default=2.0, help="per figure")
-    parser.add_argument("--limit", type=float, default=60.0, help="seconds per figure, at most")
+    parser.add_argument("--limit", type=float, default=120.0, help="seconds per figure, at most")
     parser.add_argument("--total", type=float, default=290.0, help="seconds for all figures")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 64])
     parser.add_argument("--json", metavar="OUT")
