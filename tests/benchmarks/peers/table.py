@@ -38,7 +38,7 @@ def table(rows: list[Row]) -> str:
     """Return the table in Markdown, the fastest of a group first."""
     lines = [_line(_HEAD), _line(["---", "---:", "---", *["---:"] * 5])]
     for (workload, batch), group in _groups(rows).items():
-        best = {key: _least(group, key, ours=True) for key in ("us", "loop_us")}
+        best = {key: _ours(group, key) for key in ("us", "loop_us")}
         for row in sorted(group, key=lambda r: r.get("us", float("inf"))):
             who = f"{row['peer']} {row['version']}, {row['variant']}"
             if "us" not in row:
@@ -56,7 +56,7 @@ def verdict(rows: list[Row]) -> Iterator[str]:
     clocks = {"us": "the whole call", "loop_us": "the loop alone"}
     for (workload, batch), group in _groups(rows).items():
         for key, clock in clocks.items():
-            ours = _least(group, key, ours=True)
+            ours = _ours(group, key)
             for row in group if ours else ():
                 if row["peer"] != "ours" and row.get(key, float("inf")) <= ours:
                     found = True
@@ -80,9 +80,9 @@ def _groups(rows: list[Row]) -> dict[tuple[str, int], list[Row]]:
     return groups
 
 
-def _least(group: list[Row], key: str, *, ours: bool) -> float:
-    """Return the least figure of this project, or of the others; 0 where there is none."""
-    return min((r[key] for r in group if (r["peer"] == "ours") is ours and key in r), default=0.0)
+def _ours(group: list[Row], key: str) -> float:
+    """Return the least figure of this project; 0 where there is none."""
+    return min((r[key] for r in group if r["peer"] == "ours" and key in r), default=0.0)
 
 
 def _figures(value: float | None, ours: float) -> tuple[str, str]:
