@@ -42,7 +42,9 @@ class CompileOptions:
     row_pairs
         Whether inputs with weights of both signs get one row for each sign also on a chip where
         every synapse has its own: ``auto`` (by calibration), ``never`` or ``always``. It costs rows
-        and events, and lets the order of events tell excitation from inhibition.
+        and events, and lets the order of events tell excitation from inhibition. On a chip of
+        several cores ``auto`` chooses population by population;
+        ``program.metadata["row_pairs"]`` says what.
     share_rows
         Whether input channels with the same weights use one row of a crossbar: ``auto`` (where
         there are not enough rows otherwise), ``never`` or ``always``. The spikes are the same.

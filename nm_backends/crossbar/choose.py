@@ -10,11 +10,11 @@ import numpy as np
 
 from nm_backends.crossbar.chip import CrossbarChip
 from nm_backends.crossbar.integers import Integers, integers_of
+from nm_backends.crossbar.kinds import Split, better_mixed, nearer, quantised
 from nm_backends.crossbar.layout import Choices, row_signs
 from nm_backends.crossbar.search import polish, tune
 from nm_backends.crossbar.trials import Target, Trials
 from nm_backends.crossbar.wiring import Wiring
-from nm_backends.fit import relative_error
 from nm_backends.network import Network
 from nm_backends.program import CompileOptions
 from nm_backends.quantize import Quantized, quantize_calibrated, quantize_maxabs
@@ -48,10 +48,11 @@ def by_weights(chip: CrossbarChip, wiring: Wiring, options: CompileOptions) -> C
     unsigned membranes that would lose it; there thresholds are tested at the end of the step.
     """
     spec = chip.spec
-    split = options.row_pairs == "always"
+    split: Split = options.row_pairs == "always"
     if chip.floor is not None and options.row_pairs == "auto":
-        split = _nearer_split(chip, wiring)
-    integers = integers_of(wiring, _by_range(chip, wiring, split), spec)
+        split = nearer(wiring, partial(_by_range, chip, wiring), _fitting(chip, wiring))
+    made = quantised(partial(_by_range, chip, wiring), wiring, split)
+    integers = integers_of(wiring, made, spec)
     if _may_settle(chip, options):
         last = "excitatory_first" if options.order == "auto" else options.order
         tried = _settled(chip, wiring, integers, Choices(last, split), 2)
@@ -143,9 +144,13 @@ def _scored(
     trials: Trials, options: CompileOptions, starts: list[Start], tuned: bool
 ) -> list[tuple[float, Chosen]]:
     """Try every way of driving, as it is and tuned coarsely; return all with scores, best first."""
-    found = []
+    found, mixed = [], None
+    if trials.chip.floor is not None and options.row_pairs == "auto":
+        order = "inhibitory_first" if options.order == "auto" else options.order
+        mixed = better_mixed(trials, starts[0], order, _fitting(trials.chip, trials.wiring))
     for start in starts:
-        for chosen in _candidates(trials.chip, trials.wiring, options, start, trials.target):
+        candidates = _candidates(trials.chip, trials.wiring, options, start, trials.target, mixed)
+        for chosen in candidates:
             ways = [chosen.integers]
             if tuned and options.scale != "maxabs":
                 ways.append(tune(trials, chosen.integers, chosen.choices, fine=False))
@@ -162,14 +167,14 @@ def _limits(chip: CrossbarChip, wiring: Wiring) -> np.ndarray:
     return np.where(wiring.decay == 0, forget, spec.threshold.maximum)
 
 
-def _nearer_split(chip: CrossbarChip, wiring: Wiring) -> bool:
-    """Say whether rows of one sign hold the weights better than rows of both."""
-    errors = {}
-    for split in (False, True):  # of equals, that with one row per source
-        made = _by_range(chip, wiring, split)
-        if _fits(chip, wiring, integers_of(wiring, made, chip.spec), Choices(split=split)):
-            errors[split] = relative_error(wiring.weights, made.weights / made.scale)
-    return not errors or min(errors, key=lambda split: errors[split])
+def _fitting(chip: CrossbarChip, wiring: Wiring) -> Callable[[Split], bool]:
+    """Return what says whether a kind of rows has a place."""
+
+    def fits(split: Split) -> bool:
+        made = quantised(partial(_by_range, chip, wiring), wiring, split)
+        return _fits(chip, wiring, integers_of(wiring, made, chip.spec), Choices(split=split))
+
+    return fits
 
 
 def _by_range(chip: CrossbarChip, wiring: Wiring, split: bool) -> Quantized:
@@ -223,16 +228,21 @@ def _candidates(
     options: CompileOptions,
     start: Start,
     target: Target,
+    mixed: tuple[bool, ...] | None = None,
 ) -> list[Chosen]:
-    """List the ways of driving that options and rows allow."""
+    """List the ways of driving that options and rows allow; ``mixed`` kinds of rows as well."""
     spec = chip.spec
     orders: list[str] = [options.order]
     if options.order == "auto":
         orders = ["inhibitory_first", "ascending"]
         orders += [] if chip.signed_membrane else ["excitatory_first"]
-    splits = {"auto": [False, True], "never": [False], "always": [True]}[options.row_pairs]
-    splits = [False] if chip.row_pairs else splits
-    made = {split: integers_of(wiring, start(split), spec, target.membranes) for split in splits}
+    kinds = {"auto": [False, True], "never": [False], "always": [True]}
+    splits: list[Split] = [False] if chip.row_pairs else [*kinds[options.row_pairs]]
+    splits += [mixed] if mixed else []
+    made = {
+        split: integers_of(wiring, quantised(start, wiring, split), spec, target.membranes)
+        for split in splits
+    }
     found = []
     if options.settle != "always":
         for order in orders:
@@ -241,7 +251,8 @@ def _candidates(
                     found.append(Chosen(made[split], Choices(order, split)))
     if _may_settle(chip, options):
         # Membranes stop at zero then, so that only positive ones leak.
-        above = integers_of(wiring, start(splits[0]), spec, np.maximum(target.membranes, 0.0))
+        least = quantised(start, wiring, splits[0])
+        above = integers_of(wiring, least, spec, np.maximum(target.membranes, 0.0))
         order = orders[-1] if chip.signed_membrane else "excitatory_first"
         order = order if options.order == "auto" else options.order
         for events in _SETTLE:
@@ -250,8 +261,8 @@ def _candidates(
     return found or [Chosen(made[splits[0]], Choices(orders[0], _only(chip, splits)))]
 
 
-def _only(chip: CrossbarChip, splits: list[bool]) -> bool:
-    return splits[0] and chip.floor is not None
+def _only(chip: CrossbarChip, splits: list[Split]) -> Split:
+    return splits[0] if chip.floor is not None else False
 
 
 def _may_settle(chip: CrossbarChip, options: CompileOptions) -> bool:

@@ -33,11 +33,19 @@ class Choices:
         ``ascending`` rows, ``excitatory_first`` or ``inhibitory_first``: of inputs, and of neurons
         that fire at the same event where a row has one sign.
     split
-        Give inputs of both signs two rows also where each synapse has its sign.
+        Give inputs of both signs two rows also where each synapse has its sign; where a chip has
+        several crossbars, perhaps one population and not another: then one for each.
     """
 
     order: str = "ascending"
-    split: bool = False
+    split: bool | tuple[bool, ...] = False
+
+    def by_neuron(self, wiring: Wiring) -> np.ndarray:
+        """Return for each neuron whether it hears rows of one sign, bool ``[neurons]``."""
+        spans = list(wiring.spans())
+        each = self.split if isinstance(self.split, tuple) else (self.split,) * len(spans)
+        sizes = [span.stop - span.start for _, span in spans]
+        return np.repeat(np.array(each, bool), sizes)
 
 
 @dataclass
@@ -77,12 +85,12 @@ def plan(
         return chip.floor.plan(wiring, integers, choices)
     weights, inputs = integers.weights, wiring.inputs
     signs = row_signs(wiring, integers) if signs is None else signs
-    spec = chip.spec
+    spec, split = chip.spec, chip.row_pairs or bool(choices.split)
     placed = place(
         signs[:inputs],
         signs[inputs:],
         spec.rows,
-        split_inputs=chip.row_pairs or choices.split,
+        split_inputs=split,
         split_neurons=chip.row_pairs,
         first=_FIRST.get(choices.order, 0),
     )
@@ -101,7 +109,6 @@ def plan(
     row_source[bias_slots.row], row_sign[bias_slots.row] = -2, bias_slots.sign
     trigger = _triggers(integers.settle, wiring, placed, chip, crossbar, bias_slots.row)
     row_source[trigger.row], row_sign[trigger.row] = -3, trigger.sign
-    split = chip.row_pairs or choices.split
     driven, rows = _driven(wiring, weights, placed, crossbar, split)
     driven = ordered(driven, bias_slots, rows, choices.order)
     lift = integers.settle * spec.weights.maximum

@@ -12,6 +12,7 @@ from nm_backends.crossbar.choose import Chosen, by_trial, by_weights, demanded_r
 from nm_backends.crossbar.findings import findings, learning_findings
 from nm_backends.crossbar.hosted import choose_hosted
 from nm_backends.crossbar.integers import Integers, lateral_synapses
+from nm_backends.crossbar.kinds import said_of
 from nm_backends.crossbar.layout import Plan, plan
 from nm_backends.crossbar.parts import spikes_of_sources
 from nm_backends.crossbar.sharing import SHARED, saved_rows, with_shared_rows
@@ -192,7 +193,7 @@ def _metadata(
     }
     said: dict[str, object] = {
         "order": chosen.choices.order,
-        "row_pairs": chosen.choices.split,
+        "row_pairs": said_of(wiring, chosen.choices),
         "trigger_events_per_step": sum(settle.values()),
         "calibrated": target is not None,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -81,7 +81,10 @@ def refuse_shared_rows(program: Program) -> None:
 
 def choices_of(program: Program) -> Choices:
     """Return how the host drives a program."""
-    return Choices(str(program.metadata["order"]), bool(program.metadata["row_pairs"]))
+    said: Any = program.metadata["row_pairs"]
+    if isinstance(said, dict):
+        said = tuple(bool(said[p.name]) for p in program.network.neurons)
+    return Choices(str(program.metadata["order"]), said if isinstance(said, tuple) else bool(said))
 
 
 def with_integers(

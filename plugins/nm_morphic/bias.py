@@ -42,8 +42,15 @@ class BiasRows:
     realised: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
-def bias_rows(bias: np.ndarray, made: Allotment, split: bool) -> BiasRows:
-    """Return the rows that carry ``bias`` (int64 ``[neurons]``), as exactly as free rows allow."""
+def bias_rows(bias: np.ndarray, made: Allotment, paired: np.ndarray) -> BiasRows:
+    """Return the rows that carry ``bias``, as exactly as free rows allow.
+
+    Parameters
+    ----------
+    bias, paired
+        What neurons get in a step, and whether they hear rows of one sign: int64, bool
+        ``[neurons]``.
+    """
     found = BiasRows(realised=np.zeros_like(bias))
     entries = []
     for core, free in made.free.items():
@@ -52,7 +59,7 @@ def bias_rows(bias: np.ndarray, made: Allotment, split: bool) -> BiasRows:
         here = np.where(there, bias[who], 0)
         if not here.any():
             continue
-        total = np.zeros_like(here)
+        total, split = np.zeros_like(here), bool(paired[who[there]].any())
         for place, (key, count, sign, values) in enumerate(_parts(here, there, split, len(free))):
             entries.append((key, count, Row(core, free[place], BIAS, sign), values))
             total += count * values

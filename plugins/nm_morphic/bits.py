@@ -30,7 +30,7 @@ def differences(network: Network, spec: ChipSpec) -> Iterator[tuple[str, float]]
     wiring = wire(network)
     asked, high = wiring.weights, np.full(wiring.neurons, spec.threshold.maximum)
     nearest: dict[str, float] = {}
-    for there in (None, listens(wiring, False)[0]):
+    for there in (None, listens(wiring, np.zeros(wiring.neurons, bool))[0]):
         made = binarised(asked, wiring.threshold, wiring.strict, high, there)
         size_of_one = np.divide(1.0, made.scale, out=np.zeros(wiring.neurons), where=made.scale > 0)
         off = asked - made.weights * size_of_one

@@ -29,8 +29,9 @@ def mapped_findings(
     program = cast(Program, _Mapped(network, options, mapping))
     wiring = wiring_of(program)
     held = integers_in(chip, program, wiring)
-    split = bool(mapping.metadata["row_pairs"])
+    said = mapping.metadata["row_pairs"]
     for name, span in wiring.spans():
+        split = bool(said[name] if isinstance(said, dict) else said)
         yield from _weights(chip, name, wiring.weights[:, span], held, span, split)
         yield from _threshold(chip, name, wiring, held, span)
         yield from _bias(chip, name, wiring, held, span)

@@ -39,7 +39,7 @@ class MorphicFloor:
         self.spec = spec
         self.chips = spec.neurons // (CORES * NEURONS)
         self.rows = self.chips * CORES * ROWS
-        self._spread: tuple[Wiring, dict[tuple[bool, int], Spread | NoRoom]] | None = None
+        self._spread: tuple[Wiring, dict[tuple[bytes, int], Spread | NoRoom]] | None = None
         self._known: tuple[int, int, np.ndarray, np.ndarray, Spread] | None = None
 
     def spread(self, wiring: Wiring, choices: Choices) -> Spread | NoRoom:
@@ -47,16 +47,17 @@ class MorphicFloor:
         held = self._spread
         if held is None or held[0] is not wiring:
             held = self._spread = (wiring, {})
-        known, key = held[1], (choices.split, _FIRST.get(choices.order, 0))
+        paired, first = choices.by_neuron(wiring), _FIRST.get(choices.order, 0)
+        known, key = held[1], (paired.tobytes(), first)
         if key not in known:
-            known[key] = placed(wiring, *key, self.chips)
+            known[key] = placed(wiring, paired, first, self.chips)
         return known[key]
 
     def by_range(self, wiring: Wiring, split: bool) -> Quantized:
         """Return -1 and +1 (and 0 where rows have one sign), nearest to the real weights."""
         high, leak = self.spec.threshold.maximum, self.spec.leak.maximum
         limit = np.where(wiring.decay == 0, min(high, leak), high)
-        there = None if split else listens(wiring, False)[0]
+        there = None if split else listens(wiring, np.zeros(wiring.neurons, bool))[0]
         return binarised(wiring.weights, wiring.threshold, wiring.strict, limit, there)
 
     def room(self, wiring: Wiring) -> bool:
@@ -77,20 +78,22 @@ class MorphicFloor:
         """
         found = self.spread(wiring, choices)
         if isinstance(found, NoRoom):
-            asked = "always" if choices.split else "never"
+            each = choices.split
+            asked = "auto" if isinstance(each, tuple) else "always" if each else "never"
             raise UserError(f"row_pairs={asked!r}: {found}", "leave row_pairs at 'auto'")
         made, cores = found.made, self.chips * CORES
-        bias = bias_rows(integers.bias, made, choices.split)
+        bias = bias_rows(integers.bias, made, found.paired)
         values = np.concatenate([self._values(integers, found), *(v[None] for v in bias.values)])
         rows = [*made.rows, *bias.rows]
         used = values.any(axis=1) | np.isin([r.source for r in rows], _learning(wiring))
         layout = self._layout(wiring, integers, made, rows, values, used, bias, choices)
         at = np.array([row.core * ROWS + row.row for row in rows], np.int64)
         packed = np.zeros((self.rows, NEURONS // 8), np.uint8)
-        packed[at] = _packed(values, choices.split)
+        mode = _modes(found, cores)
+        packed[at] = _packed(values, mode[at // ROWS] != 0)
         contents = Contents(
             packed, made.routes, *_flags(at[used], layout["row_sign"], cores),
-            np.full(cores, int(choices.split)), _fields(integers, made, self.spec),
+            mode, _fields(integers, made, self.spec),
             np.zeros(cores, np.int64),
         )  # fmt: skip
         return Plan(contents, layout, made, bias.realised)
@@ -169,8 +172,15 @@ def _row_values(weights: np.ndarray, made: Allotment) -> np.ndarray:
     return values
 
 
-def _packed(values: np.ndarray, split: bool) -> np.ndarray:
-    bits = values != 0 if split else values > 0
+def _modes(found: Spread, cores: int) -> np.ndarray:
+    """Return WEIGHT_MODE of each core, int64: 1 where its neurons hear rows of one sign."""
+    mode = np.full(cores, int(found.paired.all()))
+    mode[found.core] = found.paired
+    return mode
+
+
+def _packed(values: np.ndarray, split: np.ndarray) -> np.ndarray:
+    bits = np.where(split[:, None], values != 0, values > 0)
     return np.packbits(bits, axis=1, bitorder="little")
 
 

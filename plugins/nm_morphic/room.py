@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nm_backends.crossbar.sharing import share
 from nm_backends.crossbar.wiring import Wiring, wire
 from nm_morphic.allot import NoRoom
@@ -34,7 +36,7 @@ def obstacle_of(wiring: Wiring, chips: int) -> NoRoom | None:
     """Return what keeps a wiring from the cores of so many chips; None where it fits."""
     reasons = []
     for split in (True, False):
-        found = placed(wiring, split, -1, chips)
+        found = placed(wiring, np.full(wiring.neurons, split), -1, chips)
         if isinstance(found, Spread):
             return None
         reasons.append(found)

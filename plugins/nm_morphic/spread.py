@@ -30,20 +30,20 @@ class Spread:
     wiring
         The network. Rows are given by the signs of its real weights, so that whatever integers
         these become has a place.
-    split
-        Whether rows have one sign.
+    paired
+        Which neurons hear rows of one sign, bool ``[neurons]``.
     first
         The sign that is to be heard first; 0: none.
     chips
         In the mesh.
     """
 
-    def __init__(self, wiring: Wiring, split: bool, first: int, chips: int) -> None:
-        self.signs = signs_of(split, first)
-        by_neuron = listens(wiring, split, first)
-        spare = _bias_rows(wiring, split)
+    def __init__(self, wiring: Wiring, paired: np.ndarray, first: int, chips: int) -> None:
+        self.paired, self.signs = paired, signs_of(paired, first)
+        by_neuron = listens(wiring, paired, first)
+        spare = _bias_rows(wiring, bool(paired.any()))
         failure: NoRoom | None = None
-        cuts = _cuts(wiring, split, by_neuron, chips, spare)
+        cuts = _cuts(wiring, paired, by_neuron, chips, spare)
         while True:
             try:
                 core = next(cuts)
@@ -76,10 +76,10 @@ def _bias_rows(wiring: Wiring, split: bool) -> int:
 
 
 def _cuts(
-    wiring: Wiring, split: bool, by_neuron: np.ndarray, chips: int, spare: int
+    wiring: Wiring, paired: np.ndarray, by_neuron: np.ndarray, chips: int, spare: int
 ) -> Iterator[np.ndarray]:
     """Yield ways to cut the network into cores, that with the fewest cores first."""
-    groups, total = classes(wiring, split), chips * CORES
+    groups, total = classes(wiring, paired), chips * CORES
     for extra in range(min(total, _EXTRA) + 1):
         core, used = np.zeros(wiring.neurons, np.int64), 0
         for group in groups:
@@ -101,7 +101,8 @@ def _cut_group(
     mine, inputs = by_neuron[:, :, group], wiring.inputs
     outside = np.ones(wiring.neurons, bool)
     refused: list[NoRoom] = []
-    copies = np.maximum(by_neuron[:, inputs + group].any(axis=2).sum(axis=0), 1)
+    heard = np.asarray(by_neuron[:, inputs + group].any(axis=2))
+    copies = np.maximum(np.maximum(heard[:2].sum(axis=0), heard[-1]), 1)  # rows of a core at most
 
     def fits(which: np.ndarray) -> bool:
         rows = mine[:, :, which].any(axis=2).sum(axis=0)
@@ -129,9 +130,9 @@ def _cut_group(
     return label
 
 
-def placed(wiring: Wiring, split: bool, first: int, chips: int) -> Spread | NoRoom:
+def placed(wiring: Wiring, paired: np.ndarray, first: int, chips: int) -> Spread | NoRoom:
     """Return a network on its cores, or why that cannot be."""
     try:
-        return Spread(wiring, split, first, chips)
+        return Spread(wiring, paired, first, chips)
     except NoRoom as found:
         return found

@@ -9,12 +9,19 @@ from nm_backends.crossbar.wiring import Wiring
 __all__ = ["classes", "listens", "signs_of", "wanted"]
 
 
-def signs_of(split: bool, first: int = -1) -> tuple[int, ...]:
-    """Return the signs that rows can have, those of ``first`` in front; 0 is both in one row."""
-    return ((first, -first) if first else (-1, 1)) if split else (0,)
+def signs_of(paired: np.ndarray, first: int = -1) -> tuple[int, ...]:
+    """Return the signs that rows can have, those of ``first`` in front; 0 is both in one row.
+
+    Parameters
+    ----------
+    paired
+        Which neurons hear rows of one sign, bool ``[neurons]``.
+    """
+    apart = (first, -first) if first else (-1, 1)
+    return (*(apart if paired.any() else ()), *(() if paired.all() and paired.size else (0,)))
 
 
-def listens(wiring: Wiring, split: bool, first: int = -1) -> np.ndarray:
+def listens(wiring: Wiring, paired: np.ndarray, first: int = -1) -> np.ndarray:
     """Return which neuron needs which source in a row of which sign.
 
     Where rows have both signs, no synapse of a row can be neutral: all neurons of a population then
@@ -26,13 +33,15 @@ def listens(wiring: Wiring, split: bool, first: int = -1) -> np.ndarray:
         bool ``[signs, sources, neurons]``.
     """
     weights, plastic = wiring.weights, wiring.plastic
-    if split:
-        found = {-1: weights < 0, 1: (weights > 0) | plastic & (weights == 0)}
-        return np.stack([found[sign] for sign in signs_of(split, first)])
     there = (weights != 0) | plastic
     for _, span in wiring.spans():
         there[:, span] = there[:, span].any(axis=1)[:, None]
-    return np.asarray(there[None])
+    found = {
+        -1: (weights < 0) & paired,
+        0: there & ~paired,
+        1: ((weights > 0) | plastic & (weights == 0)) & paired,
+    }
+    return np.stack([found[sign] for sign in signs_of(paired, first)])
 
 
 def wanted(by_neuron: np.ndarray, core: np.ndarray, cores: int) -> np.ndarray:
@@ -52,13 +61,12 @@ def wanted(by_neuron: np.ndarray, core: np.ndarray, cores: int) -> np.ndarray:
     return found
 
 
-def classes(wiring: Wiring, split: bool) -> list[np.ndarray]:
-    """Return groups of neurons that may share a core; all may where rows have one sign."""
-    if split:
-        return [np.arange(wiring.neurons)]
+def classes(wiring: Wiring, paired: np.ndarray) -> list[np.ndarray]:
+    """Return groups of neurons that may share a core; all may whose rows have one sign."""
     groups: dict[bytes, list[np.ndarray]] = {}
-    there = listens(wiring, False)[0]
+    there = listens(wiring, np.zeros(wiring.neurons, bool))[0]
     for _, span in wiring.spans():
-        key = there[:, span.start].tobytes() if span.stop > span.start else b""
-        groups.setdefault(key, []).append(np.arange(span.start, span.stop))
+        if span.stop > span.start:
+            key = b"" if paired[span.start] else there[:, span.start].tobytes()
+            groups.setdefault(key, []).append(np.arange(span.start, span.stop))
     return [np.concatenate(group) for group in groups.values()]
