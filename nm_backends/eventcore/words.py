@@ -17,12 +17,13 @@ def _span(field: Field) -> tuple[int, int, int]:
 def extract(words: np.ndarray, field: Field) -> np.ndarray:
     """Return ``field`` of every word in ``words`` (uint8 ``[n, bytes]``) as int64 ``[n]``."""
     first, end, shift = _span(field)
-    powers = 1 << 8 * np.arange(end - first)
-    values = (words[:, first:end].astype(np.int64) * powers).sum(axis=1)
+    values = words[:, first].astype(np.int64)
+    for byte in range(first + 1, end):
+        values |= words[:, byte].astype(np.int64) << 8 * (byte - first)
     values = values >> shift & (1 << field.width) - 1
     if field.signed:
         values -= (values >> field.width - 1) << field.width
-    return np.asarray(values)
+    return values
 
 
 def insert(words: np.ndarray, field: Field, values: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,13 @@ _FIRST_STEP_BIT = 3
 
 def load_neurons(words: np.ndarray) -> np.ndarray:
     """Return the state record of neuron words, with flags as a write of every word sets them."""
+    fresh: np.ndarray = _loaded(words.tobytes()).copy()
+    return fresh
+
+
+@lru_cache(maxsize=16)  # a program is often run many times
+def _loaded(memory: bytes) -> np.ndarray:
+    words = np.frombuffer(memory, np.uint8).reshape(NEURONS, -1)
     neurons = np.zeros(1, NEURON_STATE)
     state = neurons[0]
     izhikevich = extract(words, _LIF["lif_izh_sel"]) == 0

@@ -17,7 +17,7 @@ from lava.proc.lif.process import LIF
 from lava.proc.monitor.process import Monitor
 from workloads import DECAY, Ready, Workload, serve
 
-THRESHOLD = 100  # of 2^6: weights are integers of 8 bits
+THRESHOLD = 400  # of 2^6: weights are integers of 8 bits, even ones
 
 
 def build(w: Workload, batch: int):
