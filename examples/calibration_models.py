@@ -29,24 +29,19 @@ class Spikes:
 
 @dataclass(frozen=True)
 class Data:
-    """What a model is trained with, what decides between programs, and what is held out.
-
-    ``learned``: how many of the training samples, the first, may calibrate and fine-tune.
-    """
+    """What a model is trained with, what calibrates and fine-tunes, decides, and is held out."""
 
     train: Spikes
+    seen: Spikes
     validation: Spikes
     test: Spikes
-    learned: int
-
-    @property
-    def seen(self):
-        """Training samples for the compiler and for fine-tuning."""
-        return Spikes(self.train.spikes[:, : self.learned], self.train.labels[: self.learned])
 
 
 def digits(seed, steps=24):
-    """Return handwritten digits as Bernoulli spikes, 1 in 2 at most; 540 digits are held out."""
+    """Return handwritten digits as Bernoulli spikes, 1 in 2 at most; 540 digits are held out.
+
+    Models are trained on one coding; calibration and fine-tuning see four of most of the digits.
+    """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -64,7 +59,8 @@ def digits(seed, steps=24):
 
     train, tested = coded(images, labels, 1), coded(test, test_labels, 8)
     validation = coded(images[-HELD_BACK:], labels[-HELD_BACK:], 4)
-    return Data(train, validation, tested, len(labels) - HELD_BACK)
+    seen = coded(images[:-HELD_BACK], labels[:-HELD_BACK], 4)
+    return Data(train, seen, validation, tested)
 
 
 def _made(kinds, draw, seed, sizes):
@@ -75,7 +71,7 @@ def _made(kinds, draw, seed, sizes):
     at = np.cumsum((0, *sizes))
     parts = [Spikes(spikes[:, a:b], labels[a:b]) for a, b in pairwise(at)]
     train, test, validation = parts
-    return Data(train, validation, test, len(train.labels))
+    return Data(train, train, validation, test)
 
 
 SIZES = (1600, 4000, 800)  # training, held out, validation

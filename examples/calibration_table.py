@@ -31,6 +31,7 @@ CHIPS = ("odin", "tinyodin", "reckon")
 METHODS = ("maxabs", "calibrated", "fine-tuned")
 RATES, BATCH, CALMER = {"chip": 0.05, "model": 2.5e-4}, 64, 1.1
 GIVEN, STEADY = 0.5, 0.98  # samples learned from as they are; how long running means remember
+PER_EPOCH = 1600  # samples at most
 CLEAR, RESTLESS = 2.0, 1e3  # standard errors; nats
 SHARPNESS = 2.0 ** np.arange(-3, 1.5, 0.5)  # of decisions by spike counts
 ALLOWED = {"odin": 2.0, "tinyodin": 1.0, "reckon": 0.5, "tuned": 0.5}  # points
@@ -61,8 +62,8 @@ def compiled(graph, data, chip, method, samples=None, lateral="auto"):
 def fine_tuned(program, graph, data, epochs):
     """Return a program that was trained on with the chip in the loop, or the program as it is.
 
-    The loss is half by labels and half by what the float model decides. After each epoch, the chip
-    of the moment and that of a running mean are looked at.
+    The loss is half by labels and half by what the float model decides. Single steps are partly
+    chance: after each epoch it is the chip of a running mean that is looked at.
     """
     import torch
     from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -74,7 +75,7 @@ def fine_tuned(program, graph, data, epochs):
     chip, rng = ChipModule(program, gradients=way), np.random.default_rng(4)
     mean = AveragedModel(chip, multi_avg_fn=get_ema_multi_avg_fn(STEADY))
     optimiser = torch.optim.Adam(chip.parameters(), lr=RATES[way])
-    batches = max(1, data.learned // BATCH)
+    batches = max(1, min(PER_EPOCH, len(data.seen.labels)) // BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * batches)
     best = Best(program, with_variants(data.validation, rng))
     for _ in range(epochs):
@@ -82,20 +83,20 @@ def fine_tuned(program, graph, data, epochs):
             step(chip, optimiser, given, wanted)
             mean.update_parameters(chip)
             schedule.step()
-        best.consider(chip.program)
         best.consider(mean.module.program)
     return best.program
 
 
 def epoch(graph, seen, batches, rng):
-    """Yield spikes, and the labels and shares of classes that are wanted on them."""
+    """Yield batches of spikes, and the labels and shares of classes that are wanted on them."""
     import torch
 
-    variants = partly_varied(seen.spikes, GIVEN, rng)
+    chosen = rng.permutation(len(seen.labels))[: batches * BATCH]
+    variants = partly_varied(seen.spikes[:, chosen], GIVEN, rng)
     decided = nmb.reference(graph, variants).spikes.sum(0)
     asked = torch.softmax(torch.from_numpy(decided.astype(np.float32)), 1)
-    labels = torch.from_numpy(seen.labels)
-    for batch in np.array_split(rng.permutation(len(labels)), batches):
+    labels = torch.from_numpy(seen.labels[chosen])
+    for batch in np.array_split(np.arange(len(chosen)), batches):
         yield torch.from_numpy(variants[:, batch]), (labels[batch], asked[batch])
 
 

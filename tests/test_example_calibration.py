@@ -30,7 +30,7 @@ def small(models):
     for samples in (64, 40, 40):
         spikes = bernoulli(12, samples, 8, 0.3)
         made.append(models.Spikes(spikes, nmb.reference(net, spikes).prediction))
-    return net, models.Data(*made, learned=64)
+    return net, models.Data(made[0], *made)
 
 
 @pytest.mark.parametrize("chip", ["odin", "reckon"])
