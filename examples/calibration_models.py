@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-HELD_BACK = 200  # training digits, the last, that neither calibrate nor fine-tune
+HELD_BACK = 200  # training digits, the last: only decisions between programs are taken on them
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Data:
 def digits(seed, steps=24):
     """Return handwritten digits as Bernoulli spikes, 1 in 2 at most; 540 digits are held out.
 
-    Models are trained on one coding; calibration and fine-tuning see four of most of the digits.
+    Models are trained on one coding; calibration and fine-tuning see four of the same digits.
     """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -57,9 +57,12 @@ def digits(seed, steps=24):
             np.concatenate(parts, axis=1).astype(np.uint8), np.tile(labels, codings), codings
         )
 
-    train, tested = coded(images, labels, 1), coded(test, test_labels, 8)
-    validation = coded(images[-HELD_BACK:], labels[-HELD_BACK:], 4)
-    seen = coded(images[:-HELD_BACK], labels[:-HELD_BACK], 4)
+    first, last = slice(-HELD_BACK), slice(-HELD_BACK, None)
+    train, tested = coded(images[first], labels[first], 1), coded(test, test_labels, 8)
+    validation = coded(images[last], labels[last], 4)
+    more = coded(images[first], labels[first], 3)
+    both = np.concatenate([train.spikes, more.spikes], axis=1)
+    seen = Spikes(both, np.tile(train.labels, 4), 4)
     return Data(train, seen, validation, tested)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from nm_backends.crossbar.descent.passes import backward
 from nm_backends.crossbar.descent.recipe import FAR, NEAR, core_for, room_for
 from nm_backends.crossbar.descent.shadow import Shadow, units_of
-from nm_backends.crossbar.integers import lateral_synapses
+from nm_backends.crossbar.integers import Integers, lateral_synapses
 from nm_backends.crossbar.realised import integers_in
 from nm_backends.crossbar.requantise import choices_of, refuse_shared_rows, with_integers
-from nm_backends.crossbar.wiring import wire
+from nm_backends.crossbar.wiring import Wiring, wire
 from nm_backends.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ __all__ = ["CrossbarTuner"]
 class CrossbarTuner:
     """What a program of a crossbar chip can be trained by; see `nm_backends.tuning.Tuner`.
 
-    Everything that the image holds is there: synapses that only the chip has (`lateral`) too.
+    Everything that the image holds is there: synapses that only the chip has (`lateral`) too, where
+    calibration has given it some. Elsewhere they would be a thousand more chances to fit noise.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ class CrossbarTuner:
         self._chip, self._program, self._wiring = chip, program, wiring
         self._choices = choices_of(program)
         integers = integers_in(chip, program, wiring)
-        lateral = program.options.lateral == "auto"
+        lateral = program.options.lateral == "auto" and _extra(wiring, integers) > 0
         self._room = room_for(chip, wiring, integers, self._choices, True, lateral)
         self._core, self._layout = core_for(chip, wiring, integers, self._choices, self._room)
         self._shadow = Shadow(chip, integers, self._room.weights, self._room.signs)
@@ -70,7 +71,7 @@ class CrossbarTuner:
     def program(self) -> Program:
         """Return the program with the values rounded."""
         integers, wiring = self._shadow.integers, self._wiring
-        extra = sum(lateral_synapses(wiring, integers, span) for _, span in wiring.spans())
+        extra = _extra(wiring, integers)
         said = {"lateral_synapses": extra} if extra else {}
         return with_integers(
             self._chip, self._program, wiring, integers, self._choices, tuned=True, **said
@@ -93,6 +94,11 @@ class CrossbarTuner:
     def _names(self) -> list[str]:
         free = ["start"] if not self._chip.signed_membrane else []
         return ["weights", "threshold", "leak", *free, *(["bias"] if self._room.bias else [])]
+
+
+def _extra(wiring: Wiring, integers: Integers) -> int:
+    """Count the synapses that the model does not have."""
+    return sum(lateral_synapses(wiring, integers, span) for _, span in wiring.spans())
 
 
 def _refuse(program: Program, learns: bool) -> None:
