@@ -16,7 +16,7 @@ def count_error(fired: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     difference = fired.astype(np.int32) - wanted
     edges = np.unique(np.linspace(0, steps, min(_WINDOWS, steps) + 1).astype(int))[:-1]
     parts = np.add.reduceat(difference, edges, axis=0) if steps else difference
-    whole = np.abs(difference.sum(axis=0)).sum(axis=0)
+    whole = np.abs(parts.sum(axis=0)).sum(axis=0)
     return np.asarray(whole + 0.5 * np.abs(parts).sum(axis=(0, 1)), np.float64)
 
 

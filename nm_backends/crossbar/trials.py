@@ -120,7 +120,8 @@ class Trials:
         key = choices, integers.digest()
         if key not in self._judged:
             outcome = self.run(integers, choices)
-            self._judged[key] = Judgement(self.errors(outcome), self.score(outcome))
+            errors = self.errors(outcome)
+            self._judged[key] = Judgement(errors, self.score(outcome, errors))
         return self._judged[key]
 
     def events(self, integers: Integers, choices: Choices) -> int:
@@ -150,18 +151,20 @@ class Trials:
         errors = count_error(outcome.fired, self.target.fired)
         return errors if outcome.endless is None else np.full_like(errors, np.inf)
 
-    def score(self, outcome: Outcome) -> float:
+    def score(self, outcome: Outcome, errors: np.ndarray | None = None) -> float:
         """Return one number, less is better.
 
         What counts most is how unsure the last population's spike counts are of the model's
         decisions. Among ways that decide alike, the one whose spikes are nearer to the model's will
         do better on other spikes: so a quarter of the last population's spikes off per spike of the
-        model is added, and a quarter of the share of all spikes that do not coincide.
+        model is added, and a quarter of the share of all spikes that do not coincide. ``errors``
+        saves counting once more.
         """
         if outcome.endless is not None:
             return float("inf")
         *_, (_, span) = self.wiring.spans()
         fired, wanted = outcome.fired[:, :, span], self.target.fired[:, :, span]
-        off = count_error(fired, wanted).sum() / max(1.0, float(wanted.sum(dtype=np.int64)))
+        missed = count_error(fired, wanted) if errors is None else errors[span]
+        off = missed.sum() / max(1.0, float(wanted.sum(dtype=np.int64)))
         apart = 1.0 - agreement(outcome.fired, self.target.fired)
         return _DECISIONS * decision_error(fired, wanted) + 0.25 * (float(off) + apart)
