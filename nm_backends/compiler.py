@@ -36,8 +36,11 @@ def check(
     spikes: Any = None,
     calibrate: Any = None,
     assumptions: Mapping[str, Any] | None = None,
+    chips: Chips | None = None,
 ) -> Report:
     """Say everything that is in the way of a model on a chip, and what it will cost.
+
+    Where the model does not fit, the report also says what would hold it: more chips, or others.
 
     Parameters
     ----------
@@ -52,6 +55,8 @@ def check(
         findings say where spikes and charge will be lost (`nm_backends.loss_rules`).
     calibrate, assumptions
         For that compilation, see `compile_model`.
+    chips
+        As for `compile_model`, on which the model is then compiled.
 
     Returns
     -------
@@ -64,16 +69,22 @@ def check(
         When ``spikes`` or ``calibrate`` do not belong to the model.
     """
     sample = as_sample(spikes, calibrate) if sample is None else sample
-    network, report, _ = _checked(
+    _check_chips(chips)
+    network, report, backend = _checked(
         model, chip, discretisation, sample, CompileOptions(assumptions=assumptions or {})
     )
-    if spikes is None or network is None or not report.ok:
+    if chips is None and network is not None and not report.ok:
+        from nm_backends.alternatives import alternatives
+
+        report.extend(list(alternatives(network, backend)))
+    if network is None or (chips is None and (spikes is None or not report.ok)):
         return report
+    how: dict[str, Any] = {"calibrate": calibrate, "assumptions": assumptions, "chips": chips}
     try:
-        program = compile_model(network, chip, calibrate=calibrate, assumptions=assumptions)
+        program: Program | System = compile_model(network, chip, **how)
     except CompileError as refused:
         return refused.report
-    return check_program(program, spikes)
+    return program.check(spikes)
 
 
 def check_program(program: Program, spikes: Any = None) -> Report:

@@ -75,4 +75,15 @@ def pruned_neurons() -> Any:
     """
 
 
-RULES: tuple[Rule, ...] = (one_state, accuracy_lost, saved_rows, other_time_step, pruned_neurons)
+@rule("NMB185", "info", checks=False)
+def other_chips() -> Any:
+    """The model breaks no rule of other chips.
+
+    Rules say what is possible, not how well it does: ``nmb compare`` compiles and runs the model on
+    all chips and shows accuracy, spike agreement, losses and cost side by side.
+    """
+
+
+RULES: tuple[Rule, ...] = (
+    one_state, accuracy_lost, saved_rows, other_time_step, pruned_neurons, other_chips,
+)  # fmt: skip

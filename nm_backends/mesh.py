@@ -14,10 +14,14 @@ from nm_backends.registry import rules_of
 from nm_backends.rules import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nm_backends.chip import Backend
     from nm_backends.network import Network
 
-__all__ = ["asked", "is_meshed", "smallest_mesh"]
+__all__ = ["asked", "is_meshed", "meshes", "smallest_mesh"]
+
+_SAME = 3  # sizes
 
 
 def is_meshed(backend: Any) -> bool:
@@ -32,6 +36,22 @@ def asked(network: Network, backend: Backend) -> Report:
         if rule.check is not None:
             report.extend(rule.check(network, backend.spec))
     return report
+
+
+def meshes(network: Network, backend: Any, most: int) -> Iterator[tuple[int, Any, Report]]:
+    """Yield meshes that grow, with what their rules say of a network, until one holds it.
+
+    It ends, too, where several sizes in a row find the same in the way: something that more chips
+    do not change, such as how many neurons a single core can hear.
+    """
+    said: list[set[tuple[str, str, str, str]]] = []
+    for size in (n for n in backend.mesh_sizes if n <= most):
+        mesh = backend.meshed(size)
+        found = asked(network, mesh)
+        yield size, mesh, found
+        said.append({(d.code, d.node, d.found, d.limit) for d in found.errors})
+        if found.ok or (len(said) >= _SAME and all(one == said[-1] for one in said[-_SAME:])):
+            return
 
 
 def smallest_mesh(network: Network, report: Report, backend: Any, chips: Any) -> Any:
@@ -52,11 +72,7 @@ def smallest_mesh(network: Network, report: Report, backend: Any, chips: Any) ->
         )
     most = max(backend.mesh_sizes) if chips == "auto" else chips
     before = asked(network, backend).diagnostics
-    for size in (n for n in backend.mesh_sizes if n <= most):
-        mesh = backend.meshed(size)
-        found = asked(network, mesh)
-        if found.ok:
-            break
+    *_, (_, mesh, found) = meshes(network, backend, most)
     report.diagnostics = [d for d in report.diagnostics if d not in before]
     report.extend(found.diagnostics)
     return mesh

@@ -11,12 +11,25 @@ if TYPE_CHECKING:
     from nm_backends.program import Fit, PopulationFit, Program
     from nm_backends.result import Result
 
-__all__ = ["FIT_HEAD", "accuracy_text", "fit_row", "program_text", "result_text", "table"]
+__all__ = [
+    "FIT_HEAD",
+    "accuracy_text",
+    "counted",
+    "fit_row",
+    "program_text",
+    "result_text",
+    "table",
+]
 
 FIT_HEAD = (
     "population", "neurons", "scale", "weight error", "weight SNR", "threshold error",
     "leak error", "clipped", "zeroed", "spike agreement",
 )  # fmt: skip
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things, ``1 chip`` or ``2 chips``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

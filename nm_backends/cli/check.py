@@ -9,9 +9,11 @@ import click
 from nm_backends.cli.options import (
     assume_option,
     assumed,
+    chips_option,
     discretisation_from,
     discretisation_options,
     model_argument,
+    number_of,
 )
 from nm_backends.cli.output import echo_json, echo_report, json_option
 
@@ -26,6 +28,7 @@ __all__ = ["check_command"]
 @click.option("--chip", metavar="NAME", help="See: nmb chips. A program has its own.")
 @click.option("--spikes", metavar="SPIKES.npz", help="Input to run: what will be lost, and where.")
 @click.option("--calibrate", metavar="SPIKES.npz", help="Typical input, to compile with.")
+@chips_option
 @assume_option
 @discretisation_options
 @json_option
@@ -34,6 +37,7 @@ def check_command(
     chip: str | None,
     spikes: str | None,
     calibrate: str | None,
+    chips: str | None,
     assume: tuple[str, ...],
     as_json: bool,
     **given: Any,
@@ -42,14 +46,16 @@ def check_command(
 
     MODEL is a .nir file, or a program (.nmb): then its memories and registers are looked at, which
     may have been changed by hand. Everything is reported at once, with what to change. With spikes
-    the model is compiled and run, and the findings say where spikes and charge are lost. Exits with
-    1 when the model does not fit.
+    the model is compiled and run, and the findings say where spikes and charge are lost. A model
+    that does not fit is told what would hold it: more chips, or others. Exits with 1 when the model
+    does not fit.
     """
     discretisation = discretisation_from(given)
     if calibrate and (not spikes or model.endswith(".nmb")):
         raise click.UsageError("--calibrate is for models that are compiled: give --spikes, too.")
-    if assume and model.endswith(".nmb"):
-        raise click.UsageError("--assume is for models: a program has its own assumptions.")
+    for name, value in (("--assume", assume), ("--chips", chips)):
+        if value and model.endswith(".nmb"):
+            raise click.UsageError(f"{name} is for models: a program has its own.")
     run, typical, other = _spikes(spikes), _spikes(calibrate), assumed(assume)
     if model.endswith(".nmb"):
         report = _checked_program(model, chip, run)
@@ -61,8 +67,9 @@ def check_command(
 
         registry().chip(chip)  # an unknown chip is told before anything is read
         report = check(
-            model, chip, discretisation, spikes=run, calibrate=typical, assumptions=other
-        )
+            model, chip, discretisation, spikes=run, calibrate=typical, assumptions=other,
+            chips=number_of(chips),
+        )  # fmt: skip
     if as_json:
         echo_json(report.to_dict())
     else:

@@ -9,9 +9,11 @@ import click
 from nm_backends.cli.choices import choice_options, choices_from
 from nm_backends.cli.options import (
     chip_option,
+    chips_option,
     discretisation_from,
     discretisation_options,
     model_argument,
+    number_of,
 )
 from nm_backends.cli.output import echo_json, echo_report, json_option
 from nm_backends.progress import progress
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from nm_backends.discretisation import Discretisation
     from nm_backends.dt_search import DtSearch
     from nm_backends.program import CompileOptions, Program
-    from nm_backends.system.compiling import Chips
     from nm_backends.system.program import System
 
 __all__ = ["compile_command"]
@@ -42,11 +43,7 @@ __all__ = ["compile_command"]
 )
 @click.option("--prune", is_flag=True, help="Leave out neurons that no output depends on.")
 @click.option("--targets", metavar="LABELS.npz", help="Labels of the calibration samples.")
-@click.option(
-    "--chips",
-    metavar="auto|N|time",
-    help="Cut the network over several chips; time: one chip is all parts in turn.",
-)
+@chips_option
 @choice_options
 @discretisation_options
 @json_option
@@ -93,11 +90,19 @@ def _compiled(
     options: CompileOptions,
     chips: str | None,
 ) -> Program | System:
-    from nm_backends.compiler import compile_model
+    from nm_backends.compiler import check, compile_model
+    from nm_backends.rules import CompileError
 
-    spikes, labels = typical
-    cut = cast("Chips | None", int(chips) if chips and chips.isdecimal() else chips)
-    return compile_model(source, chip, discretisation, spikes, options, chips=cut, targets=labels)
+    (spikes, labels), cut = typical, number_of(chips)
+    how: dict[str, Any] = {"chips": cut, "targets": labels}
+    try:
+        made: Program | System = compile_model(source, chip, discretisation, spikes, options, **how)
+    except CompileError:
+        found = check(source, chip, discretisation, assumptions=options.assumptions)
+        if cut is not None or found.ok:
+            raise
+        raise CompileError(found) from None  # it says what would hold the model, too
+    return made
 
 
 def _tell(program: Program | System, output: str, found: DtSearch | None, as_json: bool) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from nm_backends.discretisation import Discretisation
+    from nm_backends.system.compiling import Chips
 
 __all__ = [
-    "assume_option", "assumed", "chip_option", "command_line", "discretisation_from",
-    "discretisation_options", "model_argument",
+    "assume_option", "assumed", "chip_option", "chips_option", "command_line",
+    "discretisation_from", "discretisation_options", "model_argument", "number_of",
 ]  # fmt: skip
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -31,6 +32,11 @@ RESETS = (
 
 # Paths stay text: what is wrong with a file is told by the code that reads it, with a rule code.
 model_argument = click.argument("model", metavar="MODEL")
+chips_option = click.option(
+    "--chips",
+    metavar="auto|N|time",
+    help="Cut the network over several chips; time: one chip is all parts in turn.",
+)
 chip_option = click.option("--chip", required=True, metavar="NAME", help="See: nmb chips.")
 
 assume_option = click.option(
@@ -39,6 +45,11 @@ assume_option = click.option(
     metavar="NAME=VALUE",
     help="Instead of an assumption about the chip (repeatable); see nmb chips NAME --assumptions.",
 )
+
+
+def number_of(chips: str | None) -> Chips | None:
+    """Return what ``--chips`` says; the compiler refuses what is neither a number nor a word."""
+    return cast("Chips | None", int(chips) if chips and chips.isdecimal() else chips)
 
 
 def assumed(given: tuple[str, ...]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,11 +19,9 @@ from nm_backends.system import rules
 from nm_backends.system.pieces import fed, piece, source_of
 from nm_backends.system.program import Part, System
 from nm_backends.system.running import SystemRunner, loops
+from nm_backends.tables import counted
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["Chips", "compile_system"]
+__all__ = ["Chips", "chips_needed", "compile_system"]
 
 Chips = int | Literal["auto", "time"]
 
@@ -67,6 +65,16 @@ def compile_system(
     _check_time(system, report)
     _describe(system, calibration, sent)
     return system
+
+
+def chips_needed(network: Network, backend: Any) -> int:
+    """Return how many chips of a kind hold a network that the host may cut; 0 where none do."""
+    report = Report(backend.spec.name, network.source)
+    try:
+        _check_whole(network, report, backend)
+        return len(_chosen(network, report, backend, None, "auto"))
+    except CompileError:
+        return 0
 
 
 @dataclass(frozen=True)
@@ -280,7 +288,7 @@ def _describe(
 ) -> None:
     """Say what the system is, and what the calibration spikes showed."""
     late = [p.name for p in system.network.projections if p.delay and p.pre in _kept(system)]
-    message = f"{len(system.parts)} parts; the host carries the spikes between them"
+    message = f"{counted(len(system.parts), 'part')}; the host carries the spikes between them"
     system.metadata = {"chips": system.chips, "parts": len(system.parts)}
     if calibration is not None and sent is not None:
         raw = SystemRunner(system).execute(system, calibration, (), None)

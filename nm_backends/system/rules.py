@@ -69,6 +69,17 @@ def carried_by_host() -> Any:
     """
 
 
+@rule("NMB172", "info", checks=False)
+def several_will_do() -> Any:
+    """One chip is too small, and several of its kind are not.
+
+    ``chips="auto"`` takes as few as possible. Where the host connects them it sends the spikes of
+    one as events to another, and, on ODIN and tinyODIN, virtual events for inputs that find no row:
+    then a single chip may be enough, whatever the fan-in of its neurons. The page on several chips
+    says what that costs.
+    """
+
+
 RULES = (
     no_systems,
     too_few_chips,
@@ -76,4 +87,5 @@ RULES = (
     neuron_too_large,
     cut_in_order,
     carried_by_host,
+    several_will_do,
 )
