@@ -11,9 +11,16 @@ if TYPE_CHECKING:
 
 __all__ = ["alternatives"]
 
+_MOST = 4096  # neurons; cutting larger networks takes longer than a check should
+
 
 def alternatives(network: Network, backend: Any) -> Iterator[Diagnostic]:
-    """Yield what would hold a network that breaks rules of ``backend``; all rules are asked."""
+    """Yield what would hold a network that breaks rules of ``backend``; all rules are asked.
+
+    Nothing is said of networks so large that asking would take long.
+    """
+    if sum(p.size for p in network.neurons) > _MOST:
+        return
     from nm_backends.fit_rules import other_chips
     from nm_backends.system.rules import several_will_do
 

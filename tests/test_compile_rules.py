@@ -125,7 +125,8 @@ def test_check_and_compile_agree(name, rule, severity, make, text):
     else:
         with pytest.raises(CompileError) as caught:
             compile_model(make(), name)
-        assert caught.value.report.codes == report.codes
+        advice = {"NMB172", "NMB185"}  # what would hold it, which only a check looks for
+        assert caught.value.report.codes == report.codes - advice
 
 
 @pytest.mark.parametrize("name", CHIPS)
