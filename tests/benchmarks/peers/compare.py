@@ -102,6 +102,8 @@ def measured(name: str, python: str | None, asked: list[str], clock: Clock) -> I
             done, count = row["number"], row["of"]
             clock.say(_said(last))
             yield last
+            if done == count:  # some do not end by themselves
+                return
             last = None
         if last is None and done < count:
             clock.say(f"{name}: stopped")
