@@ -296,6 +296,11 @@ def check_layout(chip: CrossbarChip, program: Program) -> list[str]:
         found.append("slot_channel: a virtual event of no input channel")
     if not (known | virtual).all():
         found.append("slot_word: not an event that a program sends")
+    shared = [layout.get(name, np.zeros(0, np.int64)) for name in ("shared_row", "shared_source")]
+    if shared[0].shape != shared[1].shape or any(a.dtype.kind != "i" for a in shared):
+        found.append("shared_row, shared_source: expected as many rows as sources")
+    elif _outside(shared[0], 0, chip.rows) or _outside(shared[1], 0, 1 << 20):
+        found.append("shared_row: a row that the chip does not have")
     return found
 
 

@@ -70,6 +70,8 @@ def integers_in(chip: CrossbarChip, program: Program, wiring: Wiring) -> Integer
         source = layout["row_source"][rows]
         there = source >= 0
         np.add.at(by_source[:, neurons], source[there], stored[rows][there].astype(np.int64))
+        row, more = _sharing(layout, rows)
+        np.add.at(by_source[:, neurons], more, stored[row].astype(np.int64))
     address, lift = layout["address"], layout["lift"].astype(np.int64)
     field = {f.name: f for f in spec.fields["neuron"]}
     words = program.image.memories["neuron"]
@@ -84,6 +86,14 @@ def integers_in(chip: CrossbarChip, program: Program, wiring: Wiring) -> Integer
         layout["scale"],
         lift // spec.weights.maximum,
     )
+
+
+def _sharing(layout: dict[str, np.ndarray], rows: slice) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows of a crossbar that further sources drive, and these sources."""
+    if "shared_row" not in layout:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    here = (layout["shared_row"] >= rows.start) & (layout["shared_row"] < rows.stop)
+    return layout["shared_row"][here], layout["shared_source"][here]
 
 
 def _bias(chip: CrossbarChip, layout: dict[str, np.ndarray], stored: np.ndarray) -> np.ndarray:

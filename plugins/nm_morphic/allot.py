@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from nm_morphic.alike import Alike
 from nm_morphic.routes import L1_BASE, L2_BASE, REACH, Route, encode
 from nm_morphic.spec import CORES, L1_ROWS, L2_ROWS, NEURONS, ROWS
 
@@ -67,7 +68,7 @@ class Allotment:
 
 def allot(
     needs: np.ndarray, core: np.ndarray, inputs: int, signs: tuple[int, ...], chips: int,
-    columns: int, ascending: bool,
+    columns: int, ascending: bool, alike: Alike | None = None,
 ) -> Allotment:  # fmt: skip
     """Give every neuron its places and every source its rows.
 
@@ -85,6 +86,8 @@ def allot(
         Chips along x.
     ascending
         Whether copies sit side by side; otherwise all that are heard first sit in front.
+    alike
+        Says which sources share rows, where these are short; by default none do.
 
     Raises
     ------
@@ -100,8 +103,8 @@ def allot(
     order = _Order(needs, signs)
     for place in np.flatnonzero(made.neuron >= 0).tolist():
         _own_rows(made, order, inputs, place)
-    _routed(made, order, inputs, taken, columns)
-    _input_rows(made, order, inputs, taken)
+    _routed(made, order, inputs, taken, columns, alike)
+    _input_rows(made, order, inputs, taken, alike)
     made.free = {int(c): np.flatnonzero(~taken[c]).tolist() for c in np.unique(core)}
     return made
 
@@ -209,19 +212,31 @@ def _nth(
             yield core, signs[number]
 
 
-def _routed(made: Allotment, order: _Order, inputs: int, taken: np.ndarray, columns: int) -> None:
+def _routed(
+    made: Allotment, order: _Order, inputs: int, taken: np.ndarray, columns: int,
+    alike: Alike | None,
+) -> None:  # fmt: skip
     """Give L1 and L2 rows, to those with most targets first, and write the route words."""
     wishes = sorted(_wishes(made, order, inputs), key=lambda w: (-len(w.near), w.place))
+    near_group = _grouped(wishes, "near", alike)
+    far_group = _grouped(wishes, "far", alike)
+    known: dict[_Group, int] = {}
     for wish in wishes:
         core = wish.place // NEURONS
         near = tuple(c for c, _ in wish.near)
         l1, l2, dx, dy = 0, 0, 0, 0
         if near:
-            l1 = _first_free(taken[list(near), L1_BASE:L2_BASE], "L1 rows of a core", L1_ROWS)
+            l1 = known.get(near_group[wish.place], -1)
+            if l1 < 0:
+                l1 = _first_free(taken[list(near), L1_BASE:L2_BASE], "L1 rows of a core", L1_ROWS)
+            known[near_group[wish.place]] = l1
         if wish.far:
             chip = wish.far[0][0] // CORES
             all_of = slice(chip * CORES, chip * CORES + CORES)
-            l2 = _first_free(taken[all_of, L2_BASE:], "L2 rows of a chip", L2_ROWS)
+            l2 = known.get(far_group[wish.place], -1)
+            if l2 < 0:
+                l2 = _first_free(taken[all_of, L2_BASE:], "L2 rows of a chip", L2_ROWS)
+            known[far_group[wish.place]] = l2
             dx, dy = _way(core // CORES, chip, columns)
             taken[all_of, L2_BASE + l2] = True
             made.packets.append((core // CORES, chip))
@@ -231,6 +246,33 @@ def _routed(made: Allotment, order: _Order, inputs: int, taken: np.ndarray, colu
         made.rows += [Row(c, L2_BASE + l2, wish.source, sign) for c, sign in wish.far]
         route = Route(tuple(c % CORES for c in near), l1, dx, dy, l2)
         made.routes[wish.place] = encode(route, core % CORES)
+
+
+_Group = tuple[str, tuple[tuple[int, int], ...], int]
+"""Places that share a row: of which kind, to which targets, and a number."""
+
+
+def _grouped(wishes: list[_Wish], kind: str, alike: Alike | None) -> dict[int, _Group]:
+    """Return the group of each place; each is one of its own unless rows are short."""
+    found = {wish.place: (kind, getattr(wish, kind), -1 - wish.place) for wish in wishes}
+    if alike is None:
+        return found
+    classes: dict[tuple[tuple[int, int], ...], list[_Wish]] = {}
+    for wish in wishes:
+        if getattr(wish, kind):
+            classes.setdefault(getattr(wish, kind), []).append(wish)
+    rows, unit = (L1_ROWS, 1) if kind == "near" else (L2_ROWS, CORES)
+    asked: dict[int, int] = {}
+    for targets, those in classes.items():
+        for at in {c // unit for c, _ in targets}:
+            asked[at] = asked.get(at, 0) + len(those)
+    for targets, those in classes.items():
+        most = max(asked[c // unit] for c, _ in targets)
+        limit = len(those) * rows // most if most > rows else len(those)
+        label = alike.groups([wish.source for wish in those], targets, limit)
+        for wish, group in zip(those, label.tolist(), strict=True):
+            found[wish.place] = (kind, targets, group)
+    return found
 
 
 def _first_free(taken: np.ndarray, what: str, limit: int) -> int:
@@ -247,15 +289,42 @@ def _way(chip: int, target: int, columns: int) -> tuple[int, int]:
     return dx, dy
 
 
-def _input_rows(made: Allotment, order: _Order, inputs: int, taken: np.ndarray) -> None:
+def _input_rows(
+    made: Allotment, order: _Order, inputs: int, taken: np.ndarray, alike: Alike | None
+) -> None:
     """Give inputs the rows that no neuron addresses."""
     free = [np.flatnonzero(~row).tolist()[::-1] for row in taken]
-    for core, rows in enumerate(free):
-        needed = int(order.needs[:inputs, core].sum())
-        if needed > len(rows):
-            raise NoRoom("rows of a core", ROWS - len(rows) + needed, ROWS)
+    group = [_input_groups(order, inputs, core, len(rows), alike) for core, rows in enumerate(free)]
+    known: dict[tuple[int, int, int], int] = {}
     for source, signs in zip(*np.nonzero(order.needs[:inputs].any(axis=1)), strict=True):
         for core in np.flatnonzero(order.needs[source, :, signs]).tolist():
-            row = free[core].pop()
-            taken[core, row] = True
-            made.rows.append(Row(core, row, int(source), order.signs[signs]))
+            key = core, int(signs), group[core][int(source), int(signs)]
+            if key not in known:
+                known[key] = free[core].pop()
+            taken[core, known[key]] = True
+            made.rows.append(Row(core, known[key], int(source), order.signs[signs]))
+
+
+def _input_groups(
+    order: _Order, inputs: int, core: int, rows: int, alike: Alike | None
+) -> dict[tuple[int, int], int]:
+    """Return the group of each input and place of a sign; each is one of its own if rows suffice.
+
+    Raises
+    ------
+    NoRoom
+        There are not rows enough.
+    """
+    needs = order.needs[:inputs, core]
+    needed, spare = int(needs.sum()), 2  # spare rows: for biases
+    found = {(int(i), int(s)): int(i) for i, s in np.argwhere(needs)}
+    if needed > rows and alike is not None:
+        for s, sign in enumerate(order.signs):
+            sources = np.flatnonzero(needs[:, s]).tolist()
+            limit = len(sources) * (rows - spare) // needed
+            label = alike.groups(sources, ((core, sign),), limit)
+            found |= {(i, s): g for i, g in zip(sources, label.tolist(), strict=True)}
+    groups = len({(s, g) for (_, s), g in found.items()})
+    if groups > rows:
+        raise NoRoom("rows of a core", ROWS - rows + groups, ROWS)
+    return found

@@ -86,6 +86,14 @@ class Assumptions:
         "row i < 512 is neuron i of the core, 512..767 other cores, 768..1023 other chips",
         "fan-in of 1k is published; its split is unconfirmed",
     )
+    row_sharing: Literal["agreeing", "nearest", "never"] = _choice(
+        "agreeing",
+        "which sources drive one row of a core where its rows are short",
+        '"agreeing": those whose binary synapses there are equal, which costs nothing; "nearest": '
+        "those that differ least as well, so that some synapses become what most of the sources "
+        'of the row want (counted, and measured on calibration spikes); "never"',
+        "that several neurons may reach one row follows from the route word as assumed",
+    )
     no_connection: Literal["row enable"] = _choice(
         "row enable",
         "how a row stays unused although a bit is never neutral",
@@ -173,4 +181,4 @@ _RANGES = (
     ("fifo_depth", 1, 256),
     ("host_interval", 1, 1 << 20),
 )
-_ALLOWED = {"route_order": ("xy", "yx")}
+_ALLOWED = {"route_order": ("xy", "yx"), "row_sharing": ("agreeing", "nearest", "never")}

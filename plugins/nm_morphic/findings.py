@@ -36,6 +36,7 @@ def mapped_findings(
         yield from _threshold(chip, name, wiring, held, span)
         yield from _bias(chip, name, wiring, held, span)
     yield from _copies(chip, wiring, mapping)
+    yield from _sharing(chip, wiring, mapping, held)
 
 
 class _Mapped:
@@ -102,6 +103,35 @@ def _bias(
             source=chip.spec.sources[0],
             hint="row_pairs='always', or no bias",
         )
+
+
+def _sharing(
+    chip: CrossbarChip, wiring: Wiring, mapping: Mapping, held: Integers
+) -> Iterator[Diagnostic]:
+    """Say who shares rows, and what becomes of the synapses of each population."""
+    layout = mapping.layout
+    if "shared_row" not in layout:
+        return
+    rows = np.unique(layout["shared_row"])
+    sources = rows.size + layout["shared_source"].size
+    yield chip.rules["sources_that_agree"].at(
+        f"{rows.size:,} rows are driven by {sources:,} sources in all",
+        found=f"{rows.size:,} shared rows",
+        limit="256 L1 and 256 L2 rows, 1,024 rows in all per core",
+        source=chip.spec.sources[0],
+    )
+    for name, span in wiring.spans():
+        changed = int(layout["shared_changes"][span].sum())
+        if changed:
+            there = int((held.weights[:, span] != 0).sum())
+            yield chip.rules["sources_that_differ"].at(
+                f"{changed:,} synapses of about {there:,} become others as sources share rows",
+                node=name,
+                found=f"{changed / max(there, 1):.1%} of the synapses",
+                limit="256 L1 and 256 L2 rows, 1,024 rows in all per core",
+                source=chip.spec.sources[0],
+                hint="fewer neurons or inputs per layer, or more chips (chips='auto')",
+            )
 
 
 def _copies(chip: CrossbarChip, wiring: Wiring, mapping: Mapping) -> Iterator[Diagnostic]:

@@ -11,12 +11,13 @@ from nm_backends.crossbar.wiring import Wiring
 from nm_backends.errors import UserError
 from nm_backends.program import Resource
 from nm_backends.quantize import Quantized, binarised
+from nm_morphic.alike import agreed
 from nm_morphic.allot import Allotment, NoRoom, Row
 from nm_morphic.bias import BiasRows, bias_rows
 from nm_morphic.image import Contents
 from nm_morphic.room import obstacle_of
 from nm_morphic.sent import slots
-from nm_morphic.spec import CORES, L1_ROWS, L2_ROWS, NEURONS, ROWS
+from nm_morphic.spec import CORES, L1_ROWS, L2_ROWS, NEURONS, ROWS, SHARING
 from nm_morphic.spread import Spread, placed
 from nm_morphic.wanted import listens
 
@@ -39,8 +40,9 @@ class MorphicFloor:
         self.spec = spec
         self.chips = spec.neurons // (CORES * NEURONS)
         self.rows = self.chips * CORES * ROWS
+        self.sharing = SHARING[int(spec.quantities["row_sharing"].value)]
         self._spread: tuple[Wiring, dict[tuple[bytes, int], Spread | NoRoom]] | None = None
-        self._known: tuple[int, int, np.ndarray, np.ndarray, Spread] | None = None
+        self._known: tuple[int, int, np.ndarray, np.ndarray, np.ndarray, Spread] | None = None
 
     def spread(self, wiring: Wiring, choices: Choices) -> Spread | NoRoom:
         """Return the network on its cores, or why it has no place there."""
@@ -50,7 +52,7 @@ class MorphicFloor:
         paired, first = choices.by_neuron(wiring), _FIRST.get(choices.order, 0)
         known, key = held[1], (paired.tobytes(), first)
         if key not in known:
-            known[key] = placed(wiring, paired, first, self.chips)
+            known[key] = placed(wiring, paired, first, self.chips, self.sharing)
         return known[key]
 
     def by_range(self, wiring: Wiring, split: bool) -> Quantized:
@@ -83,11 +85,13 @@ class MorphicFloor:
             raise UserError(f"row_pairs={asked!r}: {found}", "leave row_pairs at 'auto'")
         made, cores = found.made, self.chips * CORES
         bias = bias_rows(integers.bias, made, found.paired)
-        values = np.concatenate([self._values(integers, found), *(v[None] for v in bias.values)])
+        values, changed = self._values(integers, found)
+        values = np.concatenate([values, *(v[None] for v in bias.values)])
         rows = [*made.rows, *bias.rows]
         used = values.any(axis=1) | np.isin([r.source for r in rows], _learning(wiring))
         layout = self._layout(wiring, integers, made, rows, values, used, bias, choices)
-        at = np.array([row.core * ROWS + row.row for row in rows], np.int64)
+        layout |= _shares(rows, changed)
+        at = _places(rows)
         packed = np.zeros((self.rows, NEURONS // 8), np.uint8)
         mode = _modes(found, cores)
         packed[at] = _packed(values, mode[at // ROWS] != 0)
@@ -98,13 +102,20 @@ class MorphicFloor:
         )  # fmt: skip
         return Plan(contents, layout, made, bias.realised)
 
-    def _values(self, integers: Integers, found: Spread) -> np.ndarray:
-        """Return what the rows of sources add to the neurons of their cores, int8 ``[n, 512]``."""
+    def _values(self, integers: Integers, found: Spread) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the rows of sources add to the neurons of their cores, int8 ``[n, 512]``.
+
+        And how many synapses of each neuron are others as sources share rows.
+        """
         if self._known is None or self._known[:2] != (id(integers.weights), id(found)):
-            values = _row_values(integers.weights, found.made)
+            asked = _row_values(integers.weights, found.made)
+            sign = np.array([row.sign for row in found.made.rows], np.int64)
+            values = agreed(asked, _places(found.made.rows), sign)
+            changed = _changed(asked != values, found.made)
             # The key holds as long as what it names: both are kept.
-            self._known = (id(integers.weights), id(found), values, integers.weights, found)
-        return self._known[2]
+            kept = integers.weights, found
+            self._known = (id(integers.weights), id(found), values, changed, *kept)
+        return self._known[2:4]
 
     def _layout(
         self, wiring: Wiring, integers: Integers, made: Allotment, rows: list[Row],
@@ -147,11 +158,40 @@ class MorphicFloor:
             Resource("synapses", held, self.spec.synapses),
             Resource("cores", len(allotted.free), cores),
         ]
+        at = _places(allotted.rows)
+        far = {(r.core // CORES, r.row) for r, there in zip(allotted.rows, remote & (level == 2),
+                                                            strict=True) if there}  # fmt: skip
         routed = [
-            Resource("L1 rows", int((remote & (level == 1)).sum()), cores * L1_ROWS),
-            Resource("L2 rows", len(allotted.packets), self.chips * L2_ROWS),
+            Resource("L1 rows", np.unique(at[remote & (level == 1)]).size, cores * L1_ROWS),
+            Resource("L2 rows", len(far), self.chips * L2_ROWS),
         ]
         return [*found, *(resource for resource in routed if resource.used)]
+
+
+def _places(rows: list[Row]) -> np.ndarray:
+    """Return rows counted over all cores, int64."""
+    return np.array([row.core * ROWS + row.row for row in rows], np.int64)
+
+
+def _changed(there: np.ndarray, made: Allotment) -> np.ndarray:
+    """Count what changed (bool ``[rows, 512]``) by neuron, int64 ``[neurons]``."""
+    found = np.zeros(made.first.size, np.int64)
+    core = np.array([row.core for row in made.rows], np.int64)
+    home = made.first // NEURONS
+    for c in np.unique(core[there.any(axis=1)]).tolist():
+        here = np.flatnonzero(home == c)
+        found[here] = there[core == c][:, made.first[here] % NEURONS].sum(axis=0)
+    return found
+
+
+def _shares(rows: list[Row], changed: np.ndarray) -> dict[str, np.ndarray]:
+    """Return who drives rows besides those in ``row_source``, if anybody does."""
+    at, source = _places(rows), np.array([row.source for row in rows], np.int64)
+    last = {place: i for i, place in enumerate(at.tolist())}
+    more = np.setdiff1d(np.arange(at.size), np.array([*last.values()], np.int64))
+    if not more.size:
+        return {}
+    return {"shared_row": at[more], "shared_source": source[more], "shared_changes": changed}
 
 
 def _learning(wiring: Wiring) -> np.ndarray:

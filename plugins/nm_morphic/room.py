@@ -9,7 +9,7 @@ import numpy as np
 from nm_backends.crossbar.sharing import share
 from nm_backends.crossbar.wiring import Wiring, wire
 from nm_morphic.allot import NoRoom
-from nm_morphic.spec import CORES, NEURONS
+from nm_morphic.spec import CORES, NEURONS, SHARING
 from nm_morphic.spread import Spread, placed
 
 if TYPE_CHECKING:
@@ -24,19 +24,19 @@ def obstacle(network: Network, spec: ChipSpec) -> NoRoom | None:
     chips = spec.neurons // (CORES * NEURONS)
     if not 0 < sum(p.size for p in network.neurons) <= spec.neurons:
         return None
-    apart = wire(network)
-    reasons = [obstacle_of(apart, chips)]
+    apart, sharing = wire(network), SHARING[int(spec.quantities["row_sharing"].value)]
+    reasons = [obstacle_of(apart, chips, sharing)]
     if reasons[0] is not None:
         together = share(apart)
-        reasons += [obstacle_of(together, chips)] if together.shares else []
+        reasons += [obstacle_of(together, chips, sharing)] if together.shares else []
     return reasons[-1]
 
 
-def obstacle_of(wiring: Wiring, chips: int) -> NoRoom | None:
+def obstacle_of(wiring: Wiring, chips: int, sharing: str = "never") -> NoRoom | None:
     """Return what keeps a wiring from the cores of so many chips; None where it fits."""
     reasons = []
     for split in (True, False):
-        found = placed(wiring, np.full(wiring.neurons, split), -1, chips)
+        found = placed(wiring, np.full(wiring.neurons, split), -1, chips, sharing)
         if isinstance(found, Spread):
             return None
         reasons.append(found)

@@ -24,7 +24,8 @@ def no_place(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
     of its chip and 256 (L2) for neurons of other chips, and what is left for inputs and biases. A
     neuron drives the same L1 row of all cores of its chip, and one L2 row of one other chip; for
     more chips, and for weights of both signs where rows have one sign, it is stored several times.
-    Use fewer inputs or neurons per layer, or more chips (``chips="auto"``).
+    Use fewer inputs or neurons per layer, or more chips (``chips="auto"``); or let sources that
+    nearly agree share rows (``--assume row_sharing=nearest``).
     """
     from nm_morphic.room import obstacle
 
@@ -36,7 +37,8 @@ def no_place(network: Network, spec: ChipSpec) -> Iterator[dict[str, Any]]:
             "found": f"{found.needed:,} {found.what}",
             "limit": f"{found.limit:,}",
             "source": spec.sources[0],
-            "hint": "fewer inputs or neurons per layer, or more chips: chips='auto'",
+            "hint": "fewer inputs or neurons per layer, more chips: chips='auto', or rows that "
+            "sources share: row_sharing='nearest'",
         }
 
 

@@ -13,7 +13,7 @@ from nm_morphic.assumptions import Assumptions
 
 __all__ = [
     "CORES", "CORE_REGISTERS", "L1_ROWS", "L2_ROWS", "NEURONS", "NEURON_FIELDS", "ROUTE_FIELDS",
-    "ROWS", "SPEC", "spec_of",
+    "ROWS", "SHARING", "SPEC", "spec_of",
 ]  # fmt: skip
 
 PAPER = "Frenkel et al., IEEE TBioCAS 13(5), 2019, doi 10.1109/TBCAS.2019.2928793"
@@ -61,6 +61,9 @@ CORE_REGISTERS = (
     Register("LFSR_SEED", 6, 20, "state of the random generator, never 0"),
 )
 
+SHARING = ("never", "agreeing", "nearest")
+"""Values of `Assumptions.row_sharing`, by its number among the quantities."""
+
 _LOW, _HIGH = "0.8 V", "1.2 V"
 _QUANTITIES = {
     "f_clk": Quantity(55e6, "Hz", RESULTS, "published", f"maximum at {_LOW}"),
@@ -81,6 +84,10 @@ _QUANTITIES = {
 def spec_of(assumptions: Assumptions, chips: int = 1) -> ChipSpec:
     """Return the description of so many chips in a mesh, under these assumptions."""
     cores, half = chips * CORES, 1 << assumptions.membrane_bits - 1
+    sharing = Quantity(
+        SHARING.index(assumptions.row_sharing), "", OURS, "unconfirmed",
+        "sources that share a row: 0 none, 1 those that agree, 2 the nearest",
+    )  # fmt: skip
     depth = Quantity(assumptions.fifo_depth, "events", OURS, "unconfirmed", "of each core")
     return ChipSpec(
         name="morphic",
@@ -104,7 +111,7 @@ def spec_of(assumptions: Assumptions, chips: int = 1) -> ChipSpec:
             for r in CORE_REGISTERS
         ),
         fields={"neuron": NEURON_FIELDS, "route": ROUTE_FIELDS},
-        quantities={**_QUANTITIES, "scheduler_depth": depth},
+        quantities={**_QUANTITIES, "scheduler_depth": depth, "row_sharing": sharing},
         sources=(PAPER, RESULTS, QUOTED),
         notes=_NOTES,
         spi_bits=32,

@@ -9,6 +9,8 @@ import scipy.sparse as sp
 
 from nm_backends.crossbar.wiring import Wiring
 from nm_backends.partition import cut
+from nm_backends.quantize import binarised
+from nm_morphic.alike import Alike
 from nm_morphic.allot import Allotment, NoRoom, allot
 from nm_morphic.arrange import arranged, mesh_columns
 from nm_morphic.spec import CORES, L1_ROWS, L2_ROWS, NEURONS, ROWS
@@ -36,14 +38,22 @@ class Spread:
         The sign that is to be heard first; 0: none.
     chips
         In the mesh.
+    asked
+        Binary weights by which sources share rows, see `nm_morphic.alike.Alike`; None: none do.
+    nearest
+        Whether sources that differ may share one, too.
     """
 
-    def __init__(self, wiring: Wiring, paired: np.ndarray, first: int, chips: int) -> None:
+    def __init__(
+        self, wiring: Wiring, paired: np.ndarray, first: int, chips: int,
+        asked: np.ndarray | None = None, nearest: bool = False,
+    ) -> None:  # fmt: skip
         self.paired, self.signs = paired, signs_of(paired, first)
         by_neuron = listens(wiring, paired, first)
         spare = _bias_rows(wiring, bool(paired.any()))
         failure: NoRoom | None = None
-        cuts = _cuts(wiring, paired, by_neuron, chips, spare)
+        sharing = asked is not None
+        cuts = _cuts(wiring, paired, by_neuron, chips, spare, sharing)
         while True:
             try:
                 core = next(cuts)
@@ -51,7 +61,10 @@ class Spread:
                 raise failure or found from None
             try:
                 self.core = core
-                self.made = _allotted(by_neuron, core, wiring, self.signs, chips, first == 0, spare)
+                alike = None if asked is None else Alike(asked, core, nearest)
+                self.made = _allotted(
+                    by_neuron, core, wiring, self.signs, chips, first == 0, spare, alike
+                )
                 return
             except NoRoom as found:
                 failure = failure or found
@@ -59,10 +72,10 @@ class Spread:
 
 def _allotted(
     by_neuron: np.ndarray, core: np.ndarray, wiring: Wiring, signs: tuple[int, ...], chips: int,
-    ascending: bool, spare: int,
+    ascending: bool, spare: int, alike: Alike | None,
 ) -> Allotment:  # fmt: skip
     needs = wanted(by_neuron, core, chips * CORES)
-    made = allot(needs, core, wiring.inputs, signs, chips, mesh_columns(chips), ascending)
+    made = allot(needs, core, wiring.inputs, signs, chips, mesh_columns(chips), ascending, alike)
     for rows in made.free.values():
         if len(rows) < spare:
             raise NoRoom("rows of a core", ROWS - len(rows) + spare, ROWS)
@@ -76,14 +89,14 @@ def _bias_rows(wiring: Wiring, split: bool) -> int:
 
 
 def _cuts(
-    wiring: Wiring, paired: np.ndarray, by_neuron: np.ndarray, chips: int, spare: int
+    wiring: Wiring, paired: np.ndarray, by_neuron: np.ndarray, chips: int, spare: int, sharing: bool
 ) -> Iterator[np.ndarray]:
     """Yield ways to cut the network into cores, that with the fewest cores first."""
     groups, total = classes(wiring, paired), chips * CORES
     for extra in range(min(total, _EXTRA) + 1):
         core, used = np.zeros(wiring.neurons, np.int64), 0
         for group in groups:
-            label = _cut_group(wiring, by_neuron, group, total, spare, extra)
+            label = _cut_group(wiring, by_neuron, group, total, spare, extra, sharing)
             core[group] = used + label
             used += int(label.max(initial=-1)) + 1
         if used > total:
@@ -95,8 +108,9 @@ def _cuts(
 
 
 def _cut_group(
-    wiring: Wiring, by_neuron: np.ndarray, group: np.ndarray, total: int, spare: int, extra: int
-) -> np.ndarray:
+    wiring: Wiring, by_neuron: np.ndarray, group: np.ndarray, total: int, spare: int, extra: int,
+    sharing: bool,
+) -> np.ndarray:  # fmt: skip
     """Cut neurons that may share a core into as few cores as their rows allow, and ``extra``."""
     mine, inputs = by_neuron[:, :, group], wiring.inputs
     outside = np.ones(wiring.neurons, bool)
@@ -112,6 +126,8 @@ def _cut_group(
         most = L1_ROWS if total <= CORES else L1_ROWS + L2_ROWS
         places = int(copies[which].sum())
         needed = places + int(rows[:inputs].sum()) + remote + spare
+        if sharing:  # what is short is shared
+            remote, needed = min(remote, most), places + spare + 1
         for what, asked, limit in (
             ("neurons of a core, copies included", places, NEURONS),
             ("rows of a core for neurons of others", remote, most),
@@ -130,9 +146,33 @@ def _cut_group(
     return label
 
 
-def placed(wiring: Wiring, paired: np.ndarray, first: int, chips: int) -> Spread | NoRoom:
-    """Return a network on its cores, or why that cannot be."""
+def placed(
+    wiring: Wiring, paired: np.ndarray, first: int, chips: int, sharing: str = "never"
+) -> Spread | NoRoom:
+    """Return a network on its cores, or why that cannot be.
+
+    Parameters
+    ----------
+    sharing
+        Which sources share rows where it has no place otherwise, see `Assumptions.row_sharing`.
+    """
     try:
         return Spread(wiring, paired, first, chips)
     except NoRoom as found:
-        return found
+        refused = found
+    if sharing == "never" or wiring.plastic.any():
+        return refused
+    try:
+        asked = _binary(wiring, paired)
+        return Spread(wiring, paired, first, chips, asked, sharing == "nearest")
+    except NoRoom:
+        return refused
+
+
+def _binary(wiring: Wiring, paired: np.ndarray) -> np.ndarray:
+    """Return -1, 0 and +1, nearest to the real weights, where thresholds are no limit."""
+    limit = np.full(wiring.neurons, 1e9)
+    there = listens(wiring, np.zeros(wiring.neurons, bool))[0]
+    both = binarised(wiring.weights, wiring.threshold, wiring.strict, limit, there).weights
+    one = binarised(wiring.weights, wiring.threshold, wiring.strict, limit).weights
+    return np.where(paired, one, both)
