@@ -85,7 +85,7 @@ def spec_of(assumptions: Assumptions, chips: int = 1) -> ChipSpec:
     """Return the description of so many chips in a mesh, under these assumptions."""
     cores, half = chips * CORES, 1 << assumptions.membrane_bits - 1
     sharing = Quantity(
-        SHARING.index(assumptions.row_sharing), "", OURS, "unconfirmed",
+        SHARING.index(assumptions.row_sharing), "kind", OURS, "unconfirmed",
         "sources that share a row: 0 none, 1 those that agree, 2 the nearest",
     )  # fmt: skip
     depth = Quantity(assumptions.fifo_depth, "events", OURS, "unconfirmed", "of each core")
