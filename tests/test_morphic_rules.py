@@ -22,7 +22,7 @@ NETWORK = [
      "2,049 neurons do not fit the 2048 of {chip} (a: 2,049)"),
     ("no_place", "error",  # inputs of which no two agree
      lambda: single(np.random.default_rng(0).choice([-1.0, 1.0], (1025, 64))),
-     "no place on 4 cores: rows of a core: 1089 needed, 1024 there"),
+     "no place on 4 cores: rows of a core: 1041 needed, 1024 there"),
 ]  # fmt: skip
 NEVER, ALWAYS = CompileOptions(row_pairs="never"), CompileOptions(row_pairs="always")
 
