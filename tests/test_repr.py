@@ -13,7 +13,7 @@ def program():
 
 def test_a_result_is_a_few_lines(program):
     shown = repr(program.run(random_spikes(1)))
-    assert shown.startswith("Result: spikes 20 x 5 x 4\n  if1: ")
+    assert shown.startswith("Result: 5 samples, spikes 20 x 5 x 4\n  if1: ")
     assert "  cycles: " in shown
     assert "  latency: " in shown
     assert len(shown.splitlines()) < 15
