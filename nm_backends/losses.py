@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nm_backends.rules import Diagnostic, Rule
     from nm_backends.system.program import System
 
-__all__ = ["OFTEN", "Tally", "activity", "findings", "predict", "total"]
+__all__ = ["OFTEN", "Tally", "activity", "add_losses", "findings", "predict", "total"]
 
 OFTEN = 0.9
 """Share of steps from which on a neuron counts as one that always fires."""
@@ -55,6 +55,14 @@ def total(spikes: np.ndarray) -> np.ndarray:
     for first in range(0, len(spikes), at_once):
         found += np.add.reduce(spikes[first : first + at_once], axis=0, dtype=np.uint8)
     return found
+
+
+def add_losses(so_far: dict[str, dict[str, np.ndarray]], more: Mapping[str, Nodes]) -> None:
+    """Add counts by kind and node to those of samples before."""
+    for kind, nodes in more.items():
+        known = so_far.setdefault(kind, {})
+        for node, counts in nodes.items():
+            known[node] = known[node] + counts if node in known else counts
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,12 @@ import numpy as np
 if TYPE_CHECKING:
     from nm_backends.real_time import RealTime
 
-__all__ = ["Estimate", "RawRun", "Result"]
+__all__ = ["Estimate", "RawRun", "Result", "counts_most"]
+
+
+def counts_most(counter: str) -> bool:
+    """Whether a counter is the most that there was of something, which is not summed up."""
+    return counter.endswith("_max")
 
 
 @dataclass(frozen=True)

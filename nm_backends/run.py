@@ -152,10 +152,14 @@ class _Job:
 
         return summarised(self.program.network, given, ran, self._taken, advance)
 
+    @property
+    def _first_only(self) -> bool:
+        """Whether the backend takes `FirstSpikes`."""
+        return bool(getattr(self.backend, "first_spikes", False))
+
     def _taken(self, given: Prepared, first: int, end: int) -> Any:
         """Return some samples in the form that the backend takes."""
-        first_only = getattr(self.backend, "first_spikes", False)
-        return (given.first if first_only else given.part)(first, end)
+        return (given.first if self._first_only else given.part)(first, end)
 
     def _raw(self, part: Any) -> RawRun:
         kept = [name for name in self.record if name != "ticks"]
@@ -167,8 +171,8 @@ class _Job:
         self, given: Prepared, advance: Callable[[int], None] | None
     ) -> tuple[RawRun, np.ndarray | None]:
         """Return what the backend gives, in parts where that helps, and the cycles of each step."""
-        first_only = getattr(self.backend, "first_spikes", False)
-        whole = self.driving == "continuous" or not (advance or (given.streamed and not first_only))
+        in_parts = advance or (given.streamed and not self._first_only)
+        whole = self.driving == "continuous" or not in_parts
         size = max(given.samples, 1) if whole else _AT_ONCE
         parts, cycles = [], []
         for first in range(0, max(given.samples, 1), size):

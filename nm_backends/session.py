@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nm_backends.network import Population
     from nm_backends.program import Program
 
-__all__ = ["ChipSession", "Session"]
+__all__ = ["ChipSession", "Session", "StillSession"]
 
 
 class ChipSession(Protocol):
@@ -74,6 +74,27 @@ class ChipSession(Protocol):
     def image(self) -> Image:
         """Return the program's image with what was learned."""
         ...
+
+
+class StillSession:
+    """The part of a `ChipSession` that says that synapses stay as they are."""
+
+    taught: Population | None = None
+    takes_values = False
+    program: Program
+
+    @property
+    def learning(self) -> bool:
+        """Whether synapses may change: here never."""
+        return False
+
+    @learning.setter
+    def learning(self, wanted: bool) -> None:
+        if wanted:
+            raise self._refusal()
+
+    def _refusal(self) -> UserError:
+        return UserError(f"session: {self.program.chip!r} does not learn")
 
 
 class Session:

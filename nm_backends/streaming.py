@@ -11,7 +11,9 @@ import numpy as np
 
 from nm_backends.errors import UserError
 from nm_backends.event_data import Events
+from nm_backends.losses import add_losses
 from nm_backends.progress import shown
+from nm_backends.result import counts_most
 from nm_backends.spikes import prepare
 
 if TYPE_CHECKING:
@@ -243,11 +245,8 @@ class _Sums:
         for name, values in result.counters.items():
             so_far = self.counters.get(name, 0)
             most = max(so_far, int(values.max(initial=0)))
-            self.counters[name] = most if name.endswith("_max") else so_far + int(values.sum())
-        for kind, nodes in result.losses.items():
-            known = self.losses.setdefault(kind, {})
-            for node, counts in nodes.items():
-                known[node] = known[node] + counts if node in known else counts
+            self.counters[name] = most if counts_most(name) else so_far + int(values.sum())
+        add_losses(self.losses, result.losses)
         for name in ("energy", "latency"):
             estimate = getattr(result, name)
             if estimate is not None:

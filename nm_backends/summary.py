@@ -10,6 +10,7 @@ import numpy as np
 
 from nm_backends.errors import UserError
 from nm_backends.event_data import Events, size_of
+from nm_backends.losses import add_losses
 from nm_backends.result import Estimate, Result
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class _Rows:
         result.spikes, result.layers, result.membranes = np.zeros(0), {}, {}
         self._results.append(result)
         if len(self._results) > 1:  # the first one has the losses of all
-            _add_losses(self._results[0].losses, result.losses)
+            add_losses(self._results[0].losses, result.losses)
             result.losses = {}
 
     def note(self, given: Prepared) -> None:
@@ -167,14 +168,6 @@ class _Rows:
         if len(labels) != samples:
             raise UserError(f"a dataset with {len(labels):,} labels for {samples:,} samples")
         return labels
-
-
-def _add_losses(
-    total: dict[str, dict[str, np.ndarray]], more: dict[str, dict[str, np.ndarray]]
-) -> None:
-    for kind, nodes in more.items():
-        for node, counts in nodes.items():
-            total[kind][node] = total[kind][node] + counts
 
 
 def _joined_values(values: list[Any], sizes: Sequence[int]) -> Any:

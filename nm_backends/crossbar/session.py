@@ -20,15 +20,16 @@ from nm_backends.eventcore.batch import run_batch
 from nm_backends.eventcore.errors import LivelockError
 from nm_backends.eventcore.simulator import MAX_POPS
 from nm_backends.image import Image
-from nm_backends.network import Population
 from nm_backends.program import Program
+from nm_backends.result import counts_most
+from nm_backends.session import StillSession
 
 __all__ = ["CrossbarSession", "undelayed"]
 
 _WORTH_THREADS = 1 << 15  # events in a step
 
 
-class CrossbarSession:
+class CrossbarSession(StillSession):
     """See `nm_backends.session.ChipSession`.
 
     Parameters
@@ -41,22 +42,9 @@ class CrossbarSession:
         Number of samples.
     """
 
-    taught: Population | None = None
-    takes_values = False
-
     def __init__(self, chip: CrossbarChip, program: Program, batch: int) -> None:
         self.chip, self.program, self.batch = chip, program, batch
         self._program_chip(program.image, program.layout, program.network.input_size)
-
-    @property
-    def learning(self) -> bool:
-        """Whether synapses may change: here never."""
-        return False
-
-    @learning.setter
-    def learning(self, wanted: bool) -> None:
-        if wanted:
-            raise UserError(f"session: {self.program.chip!r} does not learn")
 
     def reset(self) -> None:
         """Put neurons and inputs at rest; synapses too, unless the session learns."""
@@ -143,7 +131,7 @@ class CrossbarSession:
     def _counted(self, run: CoreRun) -> CoreRun:
         """Add what was counted in a step to the totals."""
         for name, counted in run.counters.items():
-            so_far, most = self._totals.get(name, 0), name.endswith("_max")
+            so_far, most = self._totals.get(name, 0), counts_most(name)
             self._totals[name] = np.maximum(so_far, counted) if most else so_far + counted
         return run
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nm_backends.errors import UserError
+from nm_backends.session import StillSession
 from nm_backends.system.running import SystemRunner, open_sessions, step_parts
 
 if TYPE_CHECKING:
     from nm_backends.image import Image
-    from nm_backends.network import Population
     from nm_backends.session import ChipSession
     from nm_backends.system.program import System
 
 __all__ = ["SystemSession"]
 
 
-class SystemSession:
+class SystemSession(StillSession):
     """See `nm_backends.session.ChipSession`: all chips of a system, and the host between them.
 
     Parameters
@@ -29,8 +29,6 @@ class SystemSession:
         Number of samples.
     """
 
-    taught: Population | None = None
-    takes_values = False
     _now: dict[str, np.ndarray]
     _sums: dict[str, np.ndarray]
 
@@ -45,15 +43,8 @@ class SystemSession:
         self._chips: list[ChipSession] = open_sessions(system, system.parts, batch)
         self._clear()
 
-    @property
-    def learning(self) -> bool:
-        """Whether synapses may change: here never."""
-        return False
-
-    @learning.setter
-    def learning(self, wanted: bool) -> None:
-        if wanted:
-            raise self.system.frozen()
+    def _refusal(self) -> UserError:
+        return self.system.frozen()
 
     def reset(self) -> None:
         """Put all chips at rest; the host forgets what it kept for the next step."""

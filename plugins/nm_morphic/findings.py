@@ -20,6 +20,7 @@ __all__ = ["mapped_findings"]
 
 _SAME = 1e-9
 _LESS = 0.99
+_ROWS = "256 L1 and 256 L2 rows, 1,024 rows in all per core"
 
 
 def mapped_findings(
@@ -117,7 +118,7 @@ def _sharing(
     yield chip.rules["sources_that_agree"].at(
         f"{rows.size:,} rows are driven by {sources:,} sources in all",
         found=f"{rows.size:,} shared rows",
-        limit="256 L1 and 256 L2 rows, 1,024 rows in all per core",
+        limit=_ROWS,
         source=chip.spec.sources[0],
     )
     for name, span in wiring.spans():
@@ -128,7 +129,7 @@ def _sharing(
                 f"{changed:,} synapses of about {there:,} become others as sources share rows",
                 node=name,
                 found=f"{changed / max(there, 1):.1%} of the synapses",
-                limit="256 L1 and 256 L2 rows, 1,024 rows in all per core",
+                limit=_ROWS,
                 source=chip.spec.sources[0],
                 hint="fewer neurons or inputs per layer, or more chips (chips='auto')",
             )

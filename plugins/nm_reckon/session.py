@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nm_backends.errors import UserError
+from nm_backends.session import StillSession
 from nm_reckon.drive import Drive
 from nm_reckon.layout import TICK
 from nm_reckon.packing import Packed, pack
@@ -25,7 +25,6 @@ from nm_reckon.stepwise import Chips, Ticks
 
 if TYPE_CHECKING:
     from nm_backends.image import Image
-    from nm_backends.network import Population
     from nm_backends.program import Program
     from nm_reckon.logs import Log
     from nm_reckon.sample import Sample
@@ -43,7 +42,7 @@ class _Shown:
     tally: np.ndarray
 
 
-class ReckonSession:
+class ReckonSession(StillSession):
     """See `nm_backends.session.ChipSession`.
 
     Parameters
@@ -54,8 +53,6 @@ class ReckonSession:
         Number of samples.
     """
 
-    taught: Population | None = None
-    takes_values = False
     _steps: int
     _shown: _Shown | None
 
@@ -66,16 +63,6 @@ class ReckonSession:
         lags = np.unique(self._reading.lag)
         self._captured = lags[lags > 0]
         self._program_chips()
-
-    @property
-    def learning(self) -> bool:
-        """Whether synapses may change: here never."""
-        return False
-
-    @learning.setter
-    def learning(self, wanted: bool) -> None:
-        if wanted:
-            raise UserError(f"session: {self.program.chip!r} does not learn")
 
     def reset(self) -> None:
         """Program the chips anew, the generators included."""
