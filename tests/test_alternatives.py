@@ -15,6 +15,7 @@ from nm_backends.rules import Report
 from nm_reckon.rules import BY_NAME
 
 TWO = layers(20, 300, 4, mean=0.05, spread=0.1)  # more neurons than a chip has
+APART = layers(20, 300, 30, mean=0.05, spread=0.1)  # and too many that differ to share rows
 WIDE = layers(300, 3, mean=0.05, spread=0.1)  # more inputs than a chip has rows
 LAST = membranes("out", 4)
 READ = network(  # two ReckOn chips with 150 neurons each share a readout
@@ -33,7 +34,7 @@ def said(report, code):
         (TWO, "odin", "3 odin will do, if the host carries the spikes between them"),
         (WIDE, "tinyodin", "one tinyodin will do, if the host is the synapse of inputs for which"),
         (READ, "reckon", "2 reckon will do"),
-        (TWO, "morphic", "2 morphic will do, which route spikes among themselves"),
+        (APART, "morphic", "2 morphic will do, which route spikes among themselves"),
         (WIDE, "reckon", None),  # a neuron has no more than 256 inputs there
         (replace(WIDE, outputs={"output": "in"}), "odin", None),  # no cut helps
     ],
