@@ -277,7 +277,10 @@ def test_overflows_are_foreseen():
     dense = Dense(weights=np.full((1, 8), 254), weight_exp=4)
     lif = LIF(shape=(1,), du=100, dv=0, vth=10, name="lif")
     dense.a_out.connect(lif.a_in)
-    found = {d.code: d for d in read(lif)[2]}
+    all_of = list(read(lif)[2])
+    found = {d.code: d for d in all_of}
     assert found["NMB154"].node == "lif"
-    assert "exponent 4" in found["NMB155"].message
+    told = " ".join(d.message for d in all_of if d.code == "NMB155")  # of weights and neurons
+    assert "exponent 4" in told
+    assert "du 0.0246582" in told
     assert found["NMB154"].found == f"{254 * 16 * 8 / (101 / 4096):,.0f}"
